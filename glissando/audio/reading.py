@@ -1,0 +1,432 @@
+"""Read audio files block by block: soundfile first, PyAV (extra ``formats``) for the rest."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import AudioError
+from .resampling import StreamResampler
+
+SUFFIXES = frozenset(
+    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .m4a .m4b .aac .mp4 .wma .webm .mka .ape .wv .mpc".split()
+)
+MAX_CHANNELS = 64
+MAX_SAMPLE_RATE = 1_000_000  # Hz; headers that claim more are damaged or hostile
+SHORTEST = 0.1  # seconds; below this there is nothing to embed
+TRUNCATED_BELOW = 0.98  # share of the promised length that must be there
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Samples that never travel without their rate.
+
+    Parameters
+    ----------
+    samples : ndarray, shape=(samples,) or (channels, samples)
+        Float32, nominally in -1..1.
+    sample_rate : int
+        In Hz.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[-1] / self.sample_rate
+
+
+def as_mono(samples: ArrayLike, sample_rate: int, *, name: str = "array") -> NDArray[np.float32]:
+    """Check an array as audio and average its channels.
+
+    Parameters
+    ----------
+    samples : array_like, shape=(samples,) or (channels, samples)
+        The waveform.
+    sample_rate : int
+        Its rate in Hz.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    ndarray, shape=(samples,)
+        Float32, mono.
+
+    Raises
+    ------
+    AudioError
+        If it is empty, of a wrong shape or rate, or holds NaN or infinite samples.
+    """
+    waveform = np.asarray(samples)
+    if waveform.dtype.kind in "iu":
+        waveform = waveform.astype(np.float32) / np.float32(np.iinfo(waveform.dtype).max)
+    elif waveform.dtype.kind != "f":
+        raise AudioError(f"{name}: samples are {waveform.dtype}, not numbers; pass float32 in -1..1")
+    if waveform.ndim == 2:
+        if waveform.shape[0] > MAX_CHANNELS:
+            raise AudioError(f"{name}: shape {waveform.shape} is not (channels, samples); transpose it")
+        waveform = waveform.mean(axis=0, dtype=np.float32)
+    if waveform.ndim != 1:
+        raise AudioError(f"{name}: shape {waveform.shape} is not (samples,) or (channels, samples)")
+    if waveform.size == 0:
+        raise AudioError(f"{name}: holds no samples")
+    if not 0 < sample_rate <= MAX_SAMPLE_RATE:
+        raise AudioError(f"{name}: sample rate {sample_rate} Hz makes no sense; pass the rate in Hz")
+    if not np.isfinite(waveform).all():
+        raise AudioError(f"{name}: holds NaN or infinite samples; repair or re-export it")
+    return waveform.astype(np.float32, copy=False)
+
+
+def is_silent(waveform: NDArray[np.float32]) -> bool:
+    """Tell whether nothing can be heard: less than -80 dB around a constant.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape=(samples,)
+        Mono waveform.
+
+    Returns
+    -------
+    bool
+        True for silence and for a constant offset (DC).
+    """
+    return bool(np.ptp(waveform) < 2e-4)
+
+
+def check_audible(name: str, extremes: NDArray[np.float32], duration: float) -> None:
+    """Refuse what no encoder can say anything of.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in an error.
+    extremes : ndarray
+        Mono waveform, or its minimum and maximum.
+    duration : float
+        In seconds.
+
+    Raises
+    ------
+    AudioError
+        If it is silent or shorter than 0.1 s.
+    """
+    if duration < SHORTEST:
+        raise AudioError(f"{name}: is too short ({duration * 1000:.1f} ms; at least {SHORTEST * 1000:.0f} ms are needed)")
+    if is_silent(extremes):
+        raise AudioError(f"{name}: is silent; there is nothing to hear")
+
+
+class AudioStream:
+    """One open audio file, read in blocks so that its length does not matter.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Attributes
+    ----------
+    sample_rate : int
+        The file's own rate in Hz.
+    channels : int
+        The file's own channel count.
+
+    Raises
+    ------
+    AudioError
+        One sentence naming the file, if it can't be read as audio.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        _check_file(self.path)
+        self._decoder = _open_decoder(self.path)
+        self.sample_rate: int = self._decoder.sample_rate
+        self.channels: int = self._decoder.channels
+        if not 0 < self.sample_rate <= MAX_SAMPLE_RATE or not 0 < self.channels <= MAX_CHANNELS:
+            self.close()
+            raise AudioError(
+                f"{path}: header claims {self.sample_rate} Hz and {self.channels} channels, so it is damaged; re-export it"
+            )
+
+    def __enter__(self) -> AudioStream:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoder.close()
+
+    def blocks(
+        self, *, seconds: float = 30.0, start: float = 0.0, end: float | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the file at its own rate, block by block.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of a block; the last one is shorter.
+        start, end : float, optional
+            Range in seconds.
+
+        Yields
+        ------
+        ndarray, shape=(channels, samples)
+            Float32.
+
+        Raises
+        ------
+        AudioError
+            If the file is damaged, truncated, empty, or holds NaN.
+        """
+        size = max(1, int(seconds * self.sample_rate))
+        stop = None if end is None else round(end * self.sample_rate)
+        first = round(start * self.sample_rate)
+        seen = 0
+        for block in self._decoder.blocks(size, first, stop):
+            if not np.isfinite(block).all():
+                raise AudioError(f"{self.path}: holds NaN or infinite samples; repair or re-export it")
+            seen += block.shape[1]
+            yield block
+        if seen == 0:
+            whole = first == 0 and stop is None
+            raise AudioError(
+                f"{self.path}: holds no sound; nothing was decoded"
+                if whole
+                else f"{self.path}: has no sound between {start:g} s and {'its end' if end is None else f'{end:g} s'}"
+            )
+
+    def mono(
+        self, sample_rate: int | None = None, *, seconds: float = 30.0, start: float = 0.0, end: float | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the file as mono at a given rate, block by block.
+
+        Parameters
+        ----------
+        sample_rate : int, optional
+            Wanted rate in Hz; the file's own if None.
+        seconds : float
+            Length of a block.
+        start, end : float, optional
+            Range in seconds.
+
+        Yields
+        ------
+        ndarray, shape=(samples,)
+            Float32, the mean of the channels.
+        """
+        resampler = StreamResampler(self.sample_rate, sample_rate or self.sample_rate)
+        for block in self.blocks(seconds=seconds, start=start, end=end):
+            yield resampler.push(block.mean(axis=0))
+        yield resampler.finish()
+
+
+def read(
+    path: str | Path,
+    *,
+    sample_rate: int | None = None,
+    mono: bool = True,
+    start: float = 0.0,
+    end: float | None = None,
+) -> Audio:
+    """Read an audio file, or a range of it, into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    sample_rate : int, optional
+        Rate in Hz to resample to; the file's own if None.
+    mono : bool
+        Average the channels.
+    start, end : float, optional
+        Range in seconds.
+
+    Returns
+    -------
+    Audio
+        Samples of shape (samples,) if mono, else (channels, samples).
+
+    Raises
+    ------
+    AudioError
+        If the file can't be read.
+    """
+    with AudioStream(path) as stream:
+        rate = sample_rate or stream.sample_rate
+        if mono:
+            return Audio(np.concatenate([*stream.mono(rate, start=start, end=end)]), rate)
+        samples = np.concatenate([*stream.blocks(start=start, end=end)], axis=1)
+        resamplers = [StreamResampler(stream.sample_rate, rate) for _ in samples]
+        rows = [
+            np.concatenate([one.push(row), one.finish()]) for one, row in zip(resamplers, samples, strict=True)
+        ]
+        return Audio(np.stack(rows), rate)
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise AudioError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder, not an audio file")
+    if not path.is_file():
+        raise AudioError(f"{path}: is not a regular file")
+    try:
+        with path.open("rb") as handle:
+            if not handle.read(1):
+                raise AudioError(f"{path}: is empty (0 bytes)")
+    except OSError as error:
+        raise AudioError(f"{path}: can't be opened ({error.strerror})") from error
+
+
+def _open_decoder(path: Path) -> _SoundFileDecoder | _AVDecoder:
+    import soundfile
+
+    try:
+        return _SoundFileDecoder(path)
+    except soundfile.SoundFileError:
+        pass  # not one of libsndfile's formats, or damaged: PyAV knows which
+    av = _pyav()
+    if av is not None:
+        return _AVDecoder(path, av)
+    if path.suffix.lower() in {".m4a", ".m4b", ".aac", ".mp4", ".wma", ".webm", ".mka", ".ape", ".wv", ".mpc"}:
+        raise AudioError(
+            f"{path}: can't be read here ({path.suffix[1:].upper()} needs the extra \"formats\"); "
+            'install it with: pip install "glissando[formats]"'
+        )
+    raise AudioError(f"{path}: is not audio that can be read, or its header is damaged")
+
+
+def _pyav() -> ModuleType | None:
+    try:
+        import av
+    except ImportError:
+        return None
+    av.logging.set_level(None)  # FFmpeg's own complaints come as our errors
+    return av  # type: ignore[no-any-return]
+
+
+class _SoundFileDecoder:
+    """The fast path: libsndfile."""
+
+    def __init__(self, path: Path) -> None:
+        import soundfile
+
+        self._error = soundfile.SoundFileError
+        self._path = path
+        self._file = soundfile.SoundFile(path)
+        self.sample_rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+
+    def close(self) -> None:
+        self._file.close()
+
+    def blocks(self, size: int, first: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
+        promised = self._file.frames
+        position = min(first, promised)
+        try:
+            if position:
+                self._file.seek(position)
+            while stop is None or position < stop:
+                block = self._file.read(
+                    size if stop is None else min(size, stop - position), dtype="float32", always_2d=True
+                )
+                if not len(block):
+                    break
+                position += len(block)
+                yield block.T
+        except self._error as error:
+            raise AudioError(
+                f"{self._path}: is damaged after {position / self.sample_rate:.1f} s ({error}); re-rip or re-export it"
+            ) from error
+        if stop is None and position < TRUNCATED_BELOW * promised:
+            raise AudioError(
+                f"{self._path}: is cut off: {position / self.sample_rate:.1f} s of "
+                f"{promised / self.sample_rate:.1f} s are there; copy or export it again"
+            )
+
+
+class _AVDecoder:
+    """Everything else: FFmpeg through PyAV."""
+
+    def __init__(self, path: Path, av: ModuleType) -> None:
+        self._path, self._av = path, av
+        try:
+            self._container = av.open(str(path), metadata_errors="ignore")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise AudioError(f"{path}: is not audio that can be read, or its header is damaged") from error
+        streams = self._container.streams.audio
+        if not streams:
+            self._container.close()
+            raise AudioError(f"{path}: holds no audio stream")
+        self._stream = streams[0]
+        self.sample_rate: int = self._stream.codec_context.sample_rate or 0
+        self.channels: int = self._stream.codec_context.channels or 0
+
+    def close(self) -> None:
+        self._container.close()
+
+    def blocks(self, size: int, first: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
+        pending: list[NDArray[np.float32]] = []
+        held = 0
+        for part in _cut(self._frames(), first, stop):
+            pending.append(part)
+            held += part.shape[1]
+            if held >= size:
+                yield np.concatenate(pending, axis=1)
+                pending, held = [], 0
+        if held:
+            yield np.concatenate(pending, axis=1)
+
+    def _frames(self) -> Iterator[NDArray[np.float32]]:
+        resampler = self._av.AudioResampler(format="fltp", layout=self._stream.codec_context.layout, rate=self.sample_rate)
+        position = 0
+        try:
+            for frame in self._container.decode(self._stream):
+                for plain in resampler.resample(frame):
+                    samples = plain.to_ndarray().astype(np.float32, copy=False)
+                    position += samples.shape[1]
+                    yield samples
+        except (self._av.FFmpegError, ValueError) as error:
+            raise AudioError(
+                f"{self._path}: is damaged after {position / max(self.sample_rate, 1):.1f} s; re-rip or re-export it"
+            ) from error
+        promised = self._promised()
+        if promised is not None and position < TRUNCATED_BELOW * promised:
+            raise AudioError(
+                f"{self._path}: is cut off: {position / self.sample_rate:.1f} s of "
+                f"{promised / self.sample_rate:.1f} s are there; copy or export it again"
+            )
+
+    def _promised(self) -> float | None:
+        with contextlib.suppress(TypeError):
+            return float(self._stream.duration * self._stream.time_base) * self.sample_rate
+        return None
+
+
+def _cut(
+    frames: Iterator[NDArray[np.float32]], first: int, stop: int | None
+) -> Iterator[NDArray[np.float32]]:
+    """Keep samples ``first`` to ``stop`` of a run of frames."""
+    position = 0
+    for frame in frames:
+        low = max(0, first - position)
+        high = frame.shape[1] if stop is None else min(frame.shape[1], stop - position)
+        if stop is not None and position >= stop:
+            return
+        position += frame.shape[1]
+        if high > low:
+            yield frame[:, low:high]

@@ -1,0 +1,37 @@
+"""Write audio files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AudioError
+from .reading import Audio
+
+
+def write(path: str | Path, audio: Audio) -> None:
+    """Write audio; the ending chooses the format (wav, flac, ogg, opus, mp3).
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+    audio : Audio
+        What to write; samples beyond -1..1 are clipped.
+
+    Raises
+    ------
+    AudioError
+        If it holds NaN, or the format can't be written.
+    """
+    import soundfile
+
+    path = Path(path)
+    if not np.isfinite(audio.samples).all():
+        raise AudioError(f"{path}: not written, the audio holds NaN or infinite samples")
+    options = {".opus": {"format": "OGG", "subtype": "OPUS"}}.get(path.suffix.lower(), {})
+    try:
+        soundfile.write(path, np.clip(audio.samples, -1, 1).T, audio.sample_rate, **options)
+    except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
+        raise AudioError(f"{path}: can't be written as {path.suffix or 'a file without ending'} ({error})") from error

@@ -1,0 +1,88 @@
+"""The command ``gliss``: one module a verb, loaded when called."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import Annotated
+
+import click
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from ..errors import GlissandoError
+
+VERBS = {
+    "index": "Bring the library up to date with folders of music.",
+    "search": "Find what sounds like a track, at any tempo, by tag.",
+    "tags": "Name the tags of audio files.",
+    "tempo": "Estimate the tempo of audio files.",
+    "embed": "Write the embeddings of audio files.",
+    "map": "Draw the library as a map to click and listen.",
+    "library": "Look after the library: status, verify, remove, compact, export, import.",
+    "models": "List and fetch model weights.",
+    "demo": "Index 28 free tracks and search them.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a verb when it is called, so that help comes at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the verbs in the order of a first evening."""
+        return [*VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb, or only its help line for the list of verbs."""
+        if cmd_name not in VERBS:
+            return None
+        asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+        if asked is None:
+            return click.Command(cmd_name, help=VERBS[cmd_name])
+        command = get_command(importlib.import_module(f".{cmd_name}", __name__).app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from .. import __version__
+
+        typer.echo(f"glissando {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Music-audio embeddings: index a folder, search it by sound, tag and tempo."""
+
+
+def main() -> None:
+    """Run the command line; errors are one sentence and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("glissando").setLevel(logging.INFO)
+    try:
+        app()
+    except GlissandoError as error:
+        from rich.console import Console
+
+        Console(stderr=True).print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

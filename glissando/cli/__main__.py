@@ -1,0 +1,5 @@
+"""``python -m glissando.cli``."""
+
+from . import main
+
+main()

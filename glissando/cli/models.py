@@ -1,0 +1,92 @@
+"""``gliss models``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ..errors import ModelError
+from .options import console, errors
+
+app = typer.Typer(no_args_is_help=True, help="List and fetch model weights.")
+
+
+@app.command("list")
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """List the encoders: licence, size, space, and whether the weights are here."""
+    from .. import encoders
+
+    rows = [
+        {
+            "name": name,
+            "summary": (card := encoders.card(name)).summary,
+            "licence": card.licence,
+            "sample_rate": card.sample_rate,
+            "dim": card.dim,
+            "size_mb": card.weights_mb,
+            "space_id": card.space_id,
+            "present": _present(name),
+            "notice": card.notice,
+        }
+        for name in encoders.names()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "here", "MB", "licence", "space", "what"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        size = f"{row['size_mb']:.0f}" if row["size_mb"] else "-"
+        table.add_row(row["name"], "yes" if row["present"] else "no", size, row["licence"], row["space_id"], row["summary"])
+    console.print(table)
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="An encoder; see gliss models list.", show_default=False)],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Wheel or folder on this computer, instead of fetching.", show_default=False),
+    ] = None,
+) -> None:
+    """Fetch the weights of an encoder, check them and keep them in the cache."""
+    from .. import encoders
+
+    card = encoders.card(name)
+    if card.notice:
+        errors.print(f"[yellow]{name}:[/] {card.notice}")
+    if _present(name) and source is None:
+        console.print(f"{name} is here already.")
+        return
+    if name == "mule" and source is not None:
+        _copy_mule(source)
+    with console.status(f"Fetching {card.source} ({card.weights_mb:.0f} MB, {card.licence}) ..."):
+        encoders.load(name, weights=source if name != "mule" else None)
+    console.print(f"{name} is ready (space {card.space_id}, {card.licence}).")
+
+
+def _present(name: str) -> bool:
+    from .. import encoders
+
+    card = encoders.card(name)
+    if name == "mule":
+        return encoders.mule.weights_folder().is_dir()
+    return not card.weights_sha256 or encoders.weights_path(card).exists()
+
+
+def _copy_mule(source: Path) -> None:
+    from .. import encoders
+
+    missing = [name for name in encoders.mule.FILES if not (source / name).is_file()]
+    if missing:
+        raise ModelError(f"{source}: holds no {' and no '.join(missing)}; name the folder with the converted weights")
+    target = encoders.mule.weights_folder()
+    target.mkdir(parents=True, exist_ok=True)
+    for name in encoders.mule.FILES:
+        shutil.copyfile(source / name, target / name)

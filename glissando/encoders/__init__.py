@@ -1,0 +1,27 @@
+"""Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
+
+from . import aisfx, mule, musicnn, rhythm  # each registers what it has
+from .base import Encoder, EncoderCard
+from .framing import Framing, StreamFramer
+from .registry import card, load, names, register
+from .rhythm import RhythmEncoder
+from .weights import check_sha256, fetch_wheel, weights_path
+
+__all__ = [
+    "Encoder",
+    "EncoderCard",
+    "Framing",
+    "RhythmEncoder",
+    "StreamFramer",
+    "aisfx",
+    "card",
+    "check_sha256",
+    "fetch_wheel",
+    "load",
+    "mule",
+    "musicnn",
+    "names",
+    "register",
+    "rhythm",
+    "weights_path",
+]

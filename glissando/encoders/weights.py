@@ -1,0 +1,142 @@
+"""Fetch weights once, check them, keep them as safetensors in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..errors import ModelError
+from ..paths import cache_dir
+from .base import EncoderCard
+
+logger = logging.getLogger("glissando")
+
+Convert = Callable[[Path], dict[str, Tensor]]
+
+
+def weights_path(card: EncoderCard) -> Path:
+    """Tell where the weights of an encoder are kept, there or not.
+
+    Parameters
+    ----------
+    card : EncoderCard
+        Its card.
+
+    Returns
+    -------
+    Path
+        A safetensors file named after the space.
+    """
+    return cache_dir() / "models" / f"{card.space_id.replace(':', '-')}.safetensors"
+
+
+def load_weights(card: EncoderCard, source: Path | None, convert: Convert) -> dict[str, Tensor]:
+    """Load the weights of an encoder, fetching and converting them if they aren't in the cache.
+
+    Parameters
+    ----------
+    card : EncoderCard
+        Names the wheel and its SHA-256.
+    source : Path, optional
+        The wheel on this computer, instead of fetching it.
+    convert : callable
+        Takes a folder with the unpacked wheel and gives the tensors.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The state of the network.
+
+    Raises
+    ------
+    ModelError
+        If the wheel can't be had or is not the one the card names.
+    """
+    path = weights_path(card)
+    if source is None and path.exists():
+        return load_file(path)
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = source or fetch_wheel(card.source, card.weights_sha256, Path(folder))
+        check_sha256(wheel, card.weights_sha256)
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(Path(folder) / "wheel")
+        state = {name: tensor.contiguous() for name, tensor in convert(Path(folder) / "wheel").items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    save_file(state, partial, metadata={"space_id": card.space_id, "licence": card.licence, "source": card.source})
+    partial.replace(path)  # atomic: a killed run leaves no half file
+    return state
+
+
+def fetch_wheel(requirement: str, sha256: str, folder: Path) -> Path:
+    """Fetch one wheel with the pip client, without installing it or what it asks for.
+
+    Parameters
+    ----------
+    requirement : str
+        Such as ``musicnn==0.1.0``.
+    sha256 : str
+        What it must be.
+    folder : Path
+        Where to put it.
+
+    Returns
+    -------
+    Path
+        The wheel.
+
+    Raises
+    ------
+    ModelError
+        If pip can't fetch it, or it is another file.
+    """
+    logger.info("fetching %s with pip", requirement)
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--no-input"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wheels = [*folder.glob("*.whl")]
+    if run.returncode or len(wheels) != 1:
+        said = (run.stderr.strip().splitlines() or ["no wheel"])[-1]
+        raise ModelError(
+            f"{requirement}: pip could not fetch it ({said}); check the network, or fetch the wheel elsewhere and "
+            "name it with --from"
+        )
+    check_sha256(wheels[0], sha256)
+    return wheels[0]
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Compare a file with its known SHA-256.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : str
+        Hexadecimal digest.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or another file.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such file")
+    with path.open("rb") as handle:
+        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    if found != expected:
+        raise ModelError(f"{path.name}: SHA-256 is {found[:16]}..., not {expected[:16]}...; it was not used")

@@ -1,0 +1,38 @@
+"""The contract of every feature."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Feature(nn.Module):
+    """A fixed transform of a waveform, ``[batch, samples]`` to ``[batch, channels, bins, frames]``.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Rate in Hz at which the waveform must come.
+    frame_rate : float
+        Frames per second.
+    frequencies : Tensor or None
+        Centre of every bin in Hz, or None where bins are no frequencies.
+    """
+
+    sample_rate: int
+    frame_rate: float
+    frequencies: Tensor | None = None
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Transform a batch of waveforms.
+
+        Parameters
+        ----------
+        waveform : Tensor, shape=(batch, samples)
+            At ``sample_rate``.
+
+        Returns
+        -------
+        Tensor, shape=(batch, channels, bins, frames)
+            The feature.
+        """
+        raise NotImplementedError

@@ -1,0 +1,21 @@
+"""The user's indexed tracks: an embedded vector database that is filled, searched and exported."""
+
+from .embedding import Embedded, Embedder, embed_file
+from .ingest import Failure, IngestReport, Progress
+from .library import DEFAULT_BLOCKS, Library
+from .query import Query, parse_seed
+from .search import Hit
+
+__all__ = [
+    "DEFAULT_BLOCKS",
+    "Embedded",
+    "Embedder",
+    "Failure",
+    "Hit",
+    "IngestReport",
+    "Library",
+    "Progress",
+    "Query",
+    "embed_file",
+    "parse_seed",
+]

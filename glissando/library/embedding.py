@@ -1,0 +1,259 @@
+"""Several encoders over one recording: vectors of the track and of its segments, tags, tempo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..audio import AudioStream, StreamResampler, check_audible
+from ..encoders import Encoder, StreamFramer
+from ..features import TempoEstimate, estimate_tempo
+
+SEGMENT = 15.0  # seconds
+BATCH = 32  # windows at once: bounded memory, and larger gains nothing on a CPU
+
+Vectors = NDArray[np.float32]
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Scale vectors to length 1; zeros stay zeros.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape=(..., dim)
+        Any vectors.
+
+    Returns
+    -------
+    ndarray, shape=(..., dim)
+        Unit vectors.
+    """
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.where(length > 1e-9, length, 1)).astype(np.float32)
+
+
+def segment_bounds(duration: float) -> list[tuple[float, float]]:
+    """Cut a recording into segments of 15 s; a rest below 7.5 s joins the one before.
+
+    Parameters
+    ----------
+    duration : float
+        In seconds.
+
+    Returns
+    -------
+    list of (float, float)
+        Start and end in seconds.
+    """
+    count = max(1, round(duration / SEGMENT))
+    return [(i * SEGMENT, duration if i == count - 1 else (i + 1) * SEGMENT) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What the encoders say of one recording.
+
+    Parameters
+    ----------
+    duration : float
+        In seconds.
+    vectors : dict of str to ndarray
+        Block to unit vector, shape=(dim,).
+    segments : list of (float, float)
+        Start and end in seconds.
+    segment_vectors : dict of str to ndarray
+        Block to unit vectors, shape=(segments, dim).
+    frames : dict of str to (ndarray, ndarray)
+        Block to the times in seconds and the embeddings before pooling.
+    tags : ndarray, shape=(tags,), optional
+        Mean tag probabilities.
+    tempo : TempoEstimate, optional
+        If one of the encoders hears rhythm.
+    """
+
+    duration: float
+    vectors: dict[str, Vectors]
+    segments: list[tuple[float, float]]
+    segment_vectors: dict[str, Vectors]
+    frames: dict[str, tuple[NDArray[np.float64], Vectors]] = field(repr=False)
+    tags: Vectors | None = None
+    tempo: TempoEstimate | None = None
+
+
+class Embedder:
+    """Encoders by block, and the device they run on.
+
+    Parameters
+    ----------
+    encoders : mapping of str to Encoder
+        Block to encoder.
+    """
+
+    def __init__(self, encoders: Mapping[str, Encoder]) -> None:
+        self.encoders = dict(encoders)
+
+    @property
+    def sample_rates(self) -> list[int]:
+        """Rates in Hz at which the encoders want the waveform."""
+        return sorted({encoder.card.sample_rate for encoder in self.encoders.values()})
+
+    def stream(self) -> EmbedStream:
+        """Begin one recording.
+
+        Returns
+        -------
+        EmbedStream
+            Takes the waveform piece by piece.
+        """
+        return EmbedStream(self.encoders)
+
+    def embed(self, waveforms: Mapping[int, NDArray[np.float32]]) -> Embedded:
+        """Embed a recording that is in memory.
+
+        Parameters
+        ----------
+        waveforms : mapping of int to ndarray
+            Rate in Hz to mono waveform, for every rate in ``sample_rates``.
+
+        Returns
+        -------
+        Embedded
+            The vectors.
+        """
+        stream = self.stream()
+        for rate, waveform in waveforms.items():
+            stream.push(rate, waveform)
+        rate, waveform = next(iter(waveforms.items()))
+        return stream.finish(len(waveform) / rate)
+
+
+class EmbedStream:
+    """One recording on its way through the encoders.
+
+    Parameters
+    ----------
+    encoders : mapping of str to Encoder
+        Block to encoder.
+    """
+
+    def __init__(self, encoders: Mapping[str, Encoder]) -> None:
+        self._encoders = encoders
+        self._framers = {block: StreamFramer(encoder.framing) for block, encoder in encoders.items()}
+        self._embeddings: dict[str, list[Vectors]] = {block: [] for block in encoders}
+        self._tags: list[Vectors] = []
+        self._autocorrelation: list[Vectors] = []
+
+    def push(self, sample_rate: int, waveform: NDArray[np.float32]) -> None:
+        """Take the next piece; runs the network on the windows that are complete.
+
+        Parameters
+        ----------
+        sample_rate : int
+            In Hz; feeds the encoders that want this rate.
+        waveform : ndarray, shape=(samples,)
+            Mono.
+        """
+        for block, encoder in self._encoders.items():
+            if encoder.card.sample_rate == sample_rate:
+                self._encode(block, encoder, self._framers[block].push(waveform))
+
+    def finish(self, duration: float) -> Embedded:
+        """Pool everything.
+
+        Parameters
+        ----------
+        duration : float
+            Of the recording in seconds.
+
+        Returns
+        -------
+        Embedded
+            The vectors.
+        """
+        for block, encoder in self._encoders.items():
+            self._encode(block, encoder, self._framers[block].finish())
+        bounds = segment_bounds(duration)
+        frames = {
+            block: (encoder.times(sum(map(len, self._embeddings[block]))), np.concatenate(self._embeddings[block]))
+            for block, encoder in self._encoders.items()
+        }
+        return Embedded(
+            duration=duration,
+            vectors={block: unit(values.mean(0)) for block, (_, values) in frames.items()},
+            segments=bounds,
+            segment_vectors={block: unit(_pool_segments(*pair, bounds)) for block, pair in frames.items()},
+            frames=frames,
+            tags=np.concatenate(self._tags).mean(0) if self._tags else None,
+            tempo=estimate_tempo(np.concatenate(self._autocorrelation).mean(0)) if self._autocorrelation else None,
+        )
+
+    @torch.inference_mode()
+    def _encode(self, block: str, encoder: Encoder, windows: NDArray[np.float32]) -> None:
+        device = next((tensor.device for tensor in [*encoder.parameters(), *encoder.buffers()]), torch.device("cpu"))
+        for first in range(0, len(windows), BATCH):
+            batch = torch.from_numpy(np.ascontiguousarray(windows[first : first + BATCH])).to(device)
+            outputs = encoder.encode(batch)
+            self._embeddings[block].append(outputs["embedding"].float().cpu().numpy())
+            if "tags" in outputs and self._is_tagger(block):
+                self._tags.append(outputs["tags"].float().cpu().numpy())
+            if "autocorrelation" in outputs:
+                self._autocorrelation.append(outputs["autocorrelation"].float().cpu().numpy())
+
+    def _is_tagger(self, block: str) -> bool:
+        """Only the first block with tags fills the tag column."""
+        return block == next(name for name, encoder in self._encoders.items() if encoder.card.tag_names)
+
+
+def _pool_segments(
+    times: NDArray[np.float64], values: Vectors, bounds: list[tuple[float, float]]
+) -> Vectors:
+    """Mean of the frames whose centre lies in each segment, or the nearest frame where there is none."""
+    pooled = []
+    for start, end in bounds:
+        inside = (times >= start) & (times < end)
+        nearest = np.abs(times - (start + end) / 2).argmin()
+        pooled.append(values[inside].mean(0) if inside.any() else values[nearest])
+    return np.stack(pooled)
+
+
+def embed_file(path: str | Path, embedder: Embedder, *, start: float = 0.0, end: float | None = None) -> Embedded:
+    """Embed an audio file, or a range of it, block by block.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    embedder : Embedder
+        The encoders.
+    start, end : float, optional
+        Range in seconds.
+
+    Returns
+    -------
+    Embedded
+        The vectors.
+
+    Raises
+    ------
+    AudioError
+        If it can't be read, is silent or too short.
+    """
+    stream = embedder.stream()
+    low, high, samples = np.inf, -np.inf, 0
+    with AudioStream(path) as source:
+        resamplers = {rate: StreamResampler(source.sample_rate, rate) for rate in embedder.sample_rates}
+        for block in source.mono(start=start, end=end):
+            if len(block):
+                low, high, samples = min(low, float(block.min())), max(high, float(block.max())), samples + len(block)
+            for rate, resampler in resamplers.items():
+                stream.push(rate, resampler.push(block))
+        duration = samples / source.sample_rate
+    check_audible(str(path), np.array([low, high], np.float32), duration)
+    for rate, resampler in resamplers.items():
+        stream.push(rate, resampler.finish())
+    return stream.finish(duration)

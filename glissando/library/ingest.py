@@ -1,0 +1,391 @@
+"""Bring a library up to date with folders of music: new, changed, moved, retagged and removed files."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import LibraryError
+from .decoding import DecoderPool, Message
+from .embedding import Embedded, Embedder, EmbedStream
+from .scan import find_audio
+from .store import Store
+
+FLUSH_TRACKS, FLUSH_SECONDS = 32, 15.0  # what a killed run loses at most
+STATUS = ("content_hash", "size", "mtime_ns", "ctime_ns")
+TAGS = ("artist", "album", "title", "year")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that was left out, and why in one sentence."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class IngestReport:
+    """What a run did.
+
+    Parameters
+    ----------
+    added, changed, moved, retagged, copied, unchanged, removed : int
+        Number of tracks; "changed" includes tracks that got a new block, "copied" are further copies of known files.
+    failed : list of Failure
+        Files that were left out.
+    interrupted : bool
+        Stopped by Ctrl-C before the end; what was done is kept.
+    seconds, audio_seconds : float
+        Duration of the run, and of the audio that went through the encoders.
+    """
+
+    added: int = 0
+    changed: int = 0
+    moved: int = 0
+    retagged: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    interrupted: bool = False
+    seconds: float = 0.0
+    audio_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    done, total : int
+        Files.
+    done_bytes, total_bytes : int
+        Their sizes: what the remaining time is told from.
+    audio_seconds : float
+        Audio that went through the encoders so far.
+    path : str
+        The file just finished.
+    """
+
+    done: int
+    total: int
+    done_bytes: int
+    total_bytes: int
+    audio_seconds: float
+    path: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    id: str
+    path: str
+    content_hash: str
+    audio_hash: str
+    status: tuple[int, int, int]
+    missing: tuple[str, ...]  # blocks that have no vector yet
+
+
+def ingest(
+    store: Store,
+    embedder: Embedder,
+    roots: Sequence[str | Path],
+    *,
+    jobs: int,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> IngestReport:
+    """Bring a library up to date with files and folders.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    embedder : Embedder
+        An encoder for every block to fill.
+    roots : sequence of str or Path
+        Files and folders.
+    jobs : int
+        Decoder processes.
+    on_progress : callable, optional
+        Told of every finished file.
+
+    Returns
+    -------
+    IngestReport
+        What was done.
+
+    Raises
+    ------
+    LibraryError
+        If another process writes, a root is missing, or a folder has lost all its tracks.
+    """
+    with store.writing():
+        store.remove_orphans()
+        return _Run(store, embedder, roots, on_progress).run(jobs)
+
+
+class _Run:
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        roots: Sequence[str | Path],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.store, self.embedder, self.on_progress = store, embedder, on_progress
+        self.report = IngestReport()
+        self.known = _known_tracks(store, list(embedder.encoders))
+        files = find_audio(roots)
+        self.gone = _gone(self.known.values(), files, roots)
+        self.moves = {known.content_hash: known for known in self.gone if not known.missing}
+        self.originals = {known.content_hash: known for known in self.known.values() if not known.missing}
+        self.todo: dict[str, int] = {}
+        for file in files:
+            try:
+                status = file.stat()
+            except OSError:
+                status = None
+            known = self.known.get(str(file))
+            if status and known and not known.missing and known.status == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+                self.report.unchanged += 1
+            else:
+                self.todo[str(file)] = status.st_size if status else 0
+        self.verdicts: dict[str, tuple[str, _Known | None]] = {}
+        self.streams: dict[str, EmbedStream] = {}
+        self.tracks: list[dict[str, Any]] = []
+        self.segments: list[dict[str, Any]] = []
+        self.flushed = time.monotonic()
+
+    def run(self, jobs: int) -> IngestReport:
+        started = time.monotonic()
+        total, total_bytes = len(self.todo), sum(self.todo.values())
+        done = done_bytes = 0
+        pool = DecoderPool(max(1, min(jobs, total)), self._decide)
+        try:
+            for message in pool.run(self.todo):
+                if self._take(message):
+                    done, done_bytes = done + 1, done_bytes + self.todo[message.path]
+                    if self.on_progress:
+                        seconds = self.report.audio_seconds
+                        self.on_progress(Progress(done, total, done_bytes, total_bytes, seconds, message.path))
+                if len(self.tracks) >= FLUSH_TRACKS or time.monotonic() - self.flushed > FLUSH_SECONDS:
+                    self._flush()
+        except KeyboardInterrupt:
+            self.report.interrupted = True
+        finally:
+            pool.close()
+            self._flush()
+        if not self.report.interrupted:
+            moved = {known.id for kind, known in self.verdicts.values() if kind == "moved" and known}
+            removed = [known.id for known in self.gone if known.id not in moved]
+            self.store.delete(removed)
+            self.report.removed = len(removed)
+        if done or self.report.removed:
+            self.store.optimize()
+        self.report.seconds = time.monotonic() - started
+        return self.report
+
+    def _decide(self, path: str, file: Mapping[str, Any]) -> dict[str, Any]:
+        """Called before a file is decoded, from the decoders' threads."""
+        digest = file["content_hash"]
+        known = self.known.get(path)
+        if known is None and (moved := self.moves.pop(digest, None)):
+            self.verdicts[path] = "moved", moved
+        elif known is None and digest in self.originals:
+            self.verdicts[path] = "copied", self.originals[digest]
+        elif known and known.content_hash == digest and not known.missing:
+            self.verdicts[path] = "touched", known
+        else:
+            same_sound = known is not None and known.content_hash == digest
+            self.verdicts[path] = ("filled" if same_sound else "changed" if known else "added"), known
+            audio_hash = known.audio_hash if known and not known.missing else None
+            return {"decode": True, "rates": self._embedder(path).sample_rates, "audio_hash": audio_hash}
+        return {"decode": False}
+
+    def _embedder(self, path: str) -> Embedder:
+        kind, known = self.verdicts[path]
+        if kind == "filled" and known:
+            return Embedder({block: self.embedder.encoders[block] for block in known.missing})
+        return self.embedder
+
+    def _take(self, message: Message) -> bool:
+        """Handle one message; true when it was the last of its file."""
+        path, body = message.path, message.body
+        match message.kind:
+            case "chunk":
+                stream = self.streams.get(path)
+                if stream is None:
+                    stream = self.streams[path] = self._embedder(path).stream()
+                assert message.waveform is not None
+                stream.push(body["rate"], message.waveform)
+                return False
+            case "error":
+                self.streams.pop(path, None)
+                self.report.failed.append(Failure(path, body["reason"]))
+            case "skipped":
+                self._skip(path, body)
+            case "same":
+                _, known = self.verdicts[path]
+                assert known is not None
+                self.store.update("tracks", [{"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)}])
+                self.report.retagged += 1
+            case "end":
+                self._finish(path, body)
+        return True
+
+    def _skip(self, path: str, body: Mapping[str, Any]) -> None:
+        kind, known = self.verdicts[path]
+        assert known is not None
+        if kind == "copied":
+            self._copy(known, path, body)
+            self.report.copied += 1
+            return
+        self.store.update("tracks", [{"id": known.id, "path": path, **_pick(body, STATUS)}])
+        if kind == "moved":
+            self.report.moved += 1
+        else:
+            self.report.unchanged += 1
+
+    def _copy(self, known: _Known, path: str, body: Mapping[str, Any]) -> None:
+        track_columns = self.store.tracks.schema.names
+        (track,) = _vector_rows(self.store.rows("tracks", track_columns, f"id = '{known.id}'"))
+        segments = _vector_rows(self.store.rows("segments", self.store.segments.schema.names, f"track_id = '{known.id}'"))
+        new = uuid.uuid4().hex
+        self._add(
+            {**track, "id": new, "path": path, **_pick(body, STATUS)},
+            [{**row, "id": f"{new}:{i}", "track_id": new} for i, row in enumerate(segments)],
+        )
+
+    def _finish(self, path: str, body: Mapping[str, Any]) -> None:
+        stream = self.streams.pop(path)
+        embedded = stream.finish(body["duration"])
+        self.report.audio_seconds += embedded.duration
+        kind, known = self.verdicts[path]
+        if kind == "filled" and known:
+            self._fill(known.id, embedded)
+            self.report.changed += 1
+            return
+        new = uuid.uuid4().hex
+        blocks = self.store.blocks()
+        track = {
+            "id": new,
+            "path": path,
+            **_pick(body, ("audio_hash", "duration", "sample_rate", *STATUS, *TAGS)),
+            **described(embedded, has_tags="tags" in self.store.tracks.schema.names),
+            **{block: embedded.vectors.get(block) for block in blocks},
+        }
+        segments = [
+            {
+                "id": f"{new}:{i}",
+                "track_id": new,
+                "start": start,
+                "end": end,
+                **{b: embedded.segment_vectors[b][i] if b in embedded.vectors else None for b in blocks},
+            }
+            for i, (start, end) in enumerate(embedded.segments)
+        ]
+        self._add(track, segments)
+        if kind == "changed":
+            self.report.changed += 1
+        else:
+            self.report.added += 1
+
+    def _fill(self, track_id: str, embedded: Embedded) -> None:
+        """Give a track its vectors in blocks that are new."""
+        found = self.store.rows("segments", ["id", "start"], f"track_id = '{track_id}'").sort_by("start")["id"].to_pylist()
+        vectors = embedded.segment_vectors
+        self.store.update(
+            "segments", [{"id": id_, **{b: vectors[b][i] for b in vectors}} for i, id_ in enumerate(found[: len(embedded.segments)])]
+        )
+        extra: dict[str, Any] = {} if embedded.tags is None else {"tags": embedded.tags}
+        if embedded.tempo is not None:
+            extra |= described(embedded, has_tags=False)
+        self.store.update("tracks", [{"id": track_id, **embedded.vectors, **extra}])
+
+    def _add(self, track: dict[str, Any], segments: list[dict[str, Any]]) -> None:
+        self.tracks.append(track)
+        self.segments.extend(segments)
+
+    def _flush(self) -> None:
+        self.store.put(self.tracks, self.segments)
+        self.tracks, self.segments = [], []
+        self.flushed = time.monotonic()
+
+
+def described(embedded: Embedded, *, has_tags: bool) -> dict[str, Any]:
+    """Give the columns of a track that are read from the sound but are no blocks.
+
+    Parameters
+    ----------
+    embedded : Embedded
+        What the encoders said.
+    has_tags : bool
+        Whether the library has a tag column.
+
+    Returns
+    -------
+    dict
+        Tempo and tags.
+    """
+    tempo = embedded.tempo
+    row: dict[str, Any] = {
+        "tempo": tempo.bpm if tempo else None,
+        "tempo_confidence": tempo.confidence if tempo else None,
+        "tempo_candidates": list(tempo.candidates) if tempo else None,
+    }
+    return {**row, "tags": embedded.tags} if has_tags else row
+
+
+def _pick(mapping: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: mapping[name] for name in names}
+
+
+def _vector_rows(table: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return [
+        {k: np.asarray(v, np.float32) if isinstance(v, list) and k != "tempo_candidates" else v for k, v in row.items()}
+        for row in rows
+    ]
+
+
+def _known_tracks(store: Store, blocks: Sequence[str]) -> dict[str, _Known]:
+    columns = ["id", "path", "content_hash", "audio_hash", "size", "mtime_ns", "ctime_ns"]
+    missing: dict[str, list[str]] = {}
+    for block in blocks:
+        for id_ in store.rows("tracks", ["id"], f"{block} IS NULL")["id"].to_pylist():
+            missing.setdefault(id_, []).append(block)
+    return {
+        row["path"]: _Known(
+            row["id"],
+            row["path"],
+            row["content_hash"] or "",
+            row["audio_hash"] or "",
+            (row["size"], row["mtime_ns"], row["ctime_ns"]),
+            tuple(missing.get(row["id"], ())),
+        )
+        for row in store.rows("tracks", columns).to_pylist()
+    }
+
+
+def _gone(known: Iterable[_Known], files: Sequence[Path], roots: Sequence[str | Path]) -> list[_Known]:
+    """Tracks below the given folders whose file is no longer there."""
+    folders = [path.resolve() for path in (Path(root).expanduser() for root in roots) if path.is_dir()]
+    found = {str(file) for file in files}
+    gone = []
+    for folder in folders:
+        below = [track for track in known if Path(track.path).is_relative_to(folder)]
+        lost = [track for track in below if track.path not in found and not Path(track.path).exists()]
+        if below and len(lost) == len(below) and not any(file.is_relative_to(folder) for file in files):
+            raise LibraryError(
+                f"{folder}: holds no audio now, but the library has {len(below)} tracks from it; is a drive missing? "
+                f'To drop them: gliss library remove "{folder}"'
+            )
+        gone += lost
+    return list({track.id: track for track in gone}.values())

@@ -1,0 +1,475 @@
+"""The library as users meet it: open, add, search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .. import encoders
+from ..audio import Audio, as_mono, check_audible, resample
+from ..errors import LibraryError, QueryError
+from ..latent import TempoShift
+from .embedding import Embedded, Embedder, embed_file, unit
+from .ingest import IngestReport, Progress, described, ingest
+from .query import Query, Seed, parse_seed, parse_tempo, tempo_range
+from .search import Hit, Target, joint_weights, search
+from .store import Block, Store, any_of, matrix, quote
+
+DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "rhythm"}
+MINUS = 0.5  # how strongly a seed to move away from counts (Rocchio)
+
+SeedLike = str | Path | Audio
+
+
+class Library:
+    """Indexed tracks, searchable by sound, tag and tempo.
+
+    Use `Library.open`. Several processes may search one library; one at a time may write.
+
+    Parameters
+    ----------
+    store : Store
+        The tables.
+    device : str
+        Where the encoders run.
+    """
+
+    def __init__(self, store: Store, *, device: str = "cpu") -> None:
+        self.store = store
+        self.device = device
+        self._encoders: dict[str, encoders.Encoder] = {}
+
+    @classmethod
+    def open(
+        cls,
+        location: str | Path | None = None,
+        *,
+        blocks: Mapping[str, str] | None = None,
+        create: bool = True,
+        device: str = "cpu",
+    ) -> Library:
+        """Open a library, making it if there is none.
+
+        Parameters
+        ----------
+        location : str or Path, optional
+            Folder or URI; the user's own library if None.
+        blocks : mapping of str to str, optional
+            Block to encoder. For a new library instead of timbre (musicnn-msd) and rhythm; an older one gets the
+            blocks it lacks, and the next `add` fills them.
+        create : bool
+            Make it if there is none.
+        device : str
+            Where the encoders run: "cpu", "cuda", "mps" ...
+
+        Returns
+        -------
+        Library
+            The library.
+
+        Raises
+        ------
+        LibraryError
+            If it can't be opened, or a block has another encoder there.
+        """
+        where = str(location) if location is not None else str(default_location())
+        if "://" not in where:
+            where = str(Path(where).expanduser().resolve())
+        wanted = {name: _block(name, encoder) for name, encoder in (blocks or DEFAULT_BLOCKS).items()}
+        library = cls(Store(where, create=[*wanted.values()] if create else None), device=device)
+        if blocks:
+            library._extend(wanted)
+        return library
+
+    def _extend(self, wanted: Mapping[str, Block]) -> None:
+        present = self.store.blocks()
+        for name, block in wanted.items():
+            if name not in present:
+                with self.store.writing():
+                    self.store.add_block(block)
+            elif present[name].encoder != block.encoder:
+                raise LibraryError(
+                    f"block {name!r} of this library is made by {present[name].encoder}, not {block.encoder}; name a new block"
+                )
+
+    def __len__(self) -> int:
+        """Number of tracks."""
+        return int(self.store.tracks.count_rows())
+
+    def __repr__(self) -> str:
+        """Name place, size and blocks."""
+        return f"<Library {self.store.location}: {len(self)} tracks, blocks {', '.join(self.store.blocks())}>"
+
+    def add(
+        self,
+        *sources: str | Path | Audio,
+        jobs: int | None = None,
+        names: Sequence[str] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """Add or update files, folders, or audio from memory.
+
+        Parameters
+        ----------
+        *sources : str, Path or Audio
+            Files and folders (recursive; what is known and unchanged is passed over), or audio that needs no decoder.
+        jobs : int, optional
+            CPU cores to use; all if None.
+        names : sequence of str, optional
+            Names for audio from memory, one each.
+        on_progress : callable, optional
+            Told of every finished file.
+
+        Returns
+        -------
+        IngestReport
+            What was done, with the files that were left out and why.
+
+        Raises
+        ------
+        LibraryError
+            If another process is writing, a source is missing, or vectors would be mixed.
+        """
+        arrays = [source for source in sources if isinstance(source, Audio)]
+        files = [source for source in sources if not isinstance(source, Audio)]
+        if names is not None and len(names) != len(arrays):
+            raise LibraryError(f"{len(names)} names were given for {len(arrays)} arrays")
+        report = IngestReport()
+        cores = jobs or os.cpu_count() or 1
+        before = torch.get_num_threads()
+        torch.set_num_threads(max(1, cores))
+        try:
+            if files:
+                report = ingest(self.store, self.embedder(), files, jobs=max(1, min(cores, 8)), on_progress=on_progress)
+            if arrays:
+                self._add_arrays(arrays, names or [_array_name(audio) for audio in arrays], report)
+        finally:
+            torch.set_num_threads(before)
+        return report
+
+    def _add_arrays(self, arrays: Sequence[Audio], names: Sequence[str], report: IngestReport) -> None:
+        import uuid
+
+        rows, segments = [], []
+        tagged = "tags" in self.store.tracks.schema.names
+        for audio, name in zip(arrays, names, strict=True):
+            embedded = self.embed(audio, name=name)
+            new = uuid.uuid4().hex
+            digest = _array_name(audio)
+            blank = dict.fromkeys(("artist", "album", "year", "size", "mtime_ns", "ctime_ns"))
+            rows.append(
+                {
+                    **blank,
+                    "id": new,
+                    "path": name if "://" in name else f"array://{name}",
+                    "title": name,
+                    "content_hash": digest,
+                    "audio_hash": digest,
+                    "duration": audio.duration,
+                    "sample_rate": audio.sample_rate,
+                    **described(embedded, has_tags=tagged),
+                    **{block: embedded.vectors.get(block) for block in self.store.blocks()},
+                }
+            )
+            for i, (start, end) in enumerate(embedded.segments):
+                vectors = {b: v[i] for b, v in embedded.segment_vectors.items()}
+                empty = dict.fromkeys(self.store.blocks())
+                segments.append({**empty, "id": f"{new}:{i}", "track_id": new, "start": start, "end": end, **vectors})
+            report.added += 1
+            report.audio_seconds += audio.duration
+        with self.store.writing():
+            self.store.put(rows, segments)
+
+    def embedder(self, blocks: Iterable[str] | None = None) -> Embedder:
+        """Load the encoders of this library.
+
+        Parameters
+        ----------
+        blocks : iterable of str, optional
+            Only these blocks; all that have an encoder if None.
+
+        Returns
+        -------
+        Embedder
+            The encoders by block.
+
+        Raises
+        ------
+        LibraryError
+            If an encoder of today would write into another space than the library's.
+        """
+        chosen = {}
+        for name, block in self.store.blocks().items():
+            if block.encoder is None or (blocks is not None and name not in blocks):
+                continue
+            if encoders.card(block.encoder).space_id != block.space_id:
+                raise LibraryError(
+                    f"block {name!r} lies in the space {block.space_id}, but {block.encoder} now makes "
+                    f"{encoders.card(block.encoder).space_id}; index into a new library, vectors of two spaces are never mixed"
+                )
+            if block.encoder not in self._encoders:
+                self._encoders[block.encoder] = encoders.load(block.encoder, device=self.device)
+            chosen[name] = self._encoders[block.encoder]
+        return Embedder(chosen)
+
+    def embed(self, source: SeedLike, *, start: float = 0.0, end: float | None = None, name: str = "array") -> Embedded:
+        """Embed a recording with this library's encoders, without adding it.
+
+        Parameters
+        ----------
+        source : str, Path or Audio
+            The recording.
+        start, end : float, optional
+            Range in seconds, for files.
+        name : str
+            What to call audio from memory in an error.
+
+        Returns
+        -------
+        Embedded
+            Vectors, tags, tempo.
+        """
+        embedder = self.embedder()
+        if not isinstance(source, Audio):
+            return embed_file(source, embedder, start=start, end=end)
+        waveform = as_mono(source.samples, source.sample_rate, name=name)
+        check_audible(name, waveform, audio_duration := len(waveform) / source.sample_rate)
+        embedded = embedder.embed({r: resample(waveform, source.sample_rate, r) for r in embedder.sample_rates})
+        return replace(embedded, duration=audio_duration)
+
+    def search(
+        self,
+        *seeds: SeedLike,
+        minus: Sequence[SeedLike] = (),
+        tempo_ratio: float = 1.0,
+        tempo: float | str | tuple[float, float] | None = None,
+        tags: Mapping[str, float] | Sequence[str] = (),
+        no_tags: Mapping[str, float] | Sequence[str] = (),
+        weights: Mapping[str, float] | None = None,
+        per_artist: int | None = None,
+        per_album: int | None = None,
+        not_same_song: bool = False,
+        k: int = 10,
+        moments: bool = False,
+    ) -> list[Hit]:
+        """Find what sounds like the seeds.
+
+        Parameters
+        ----------
+        *seeds : str, Path or Audio
+            Files, tracks of the library (path, or words of artist and title), ranges such as ``song.mp3@1:05-1:20``,
+            or audio. Without any, the tracks that pass the filters are listed by their tags.
+        minus : sequence of str, Path or Audio
+            Seeds to move away from.
+        tempo_ratio : float
+            Wanted tempo over that of the seeds: 1.15 is 15 % faster; translates the rhythm block.
+        tempo : float, str or (float, float), optional
+            Wanted BPM (within 4 %) or range: filters on the estimate, and translates the rhythm block to it.
+        tags, no_tags : mapping of str to float, or sequence of str
+            Tags a hit must (not) have, with the probability from which it has them (0.1).
+        weights : mapping of str to float, optional
+            Block to weight.
+        per_artist, per_album : int, optional
+            Most hits of one artist or album.
+        not_same_song : bool
+            Leave out copies and near duplicates.
+        k : int
+            Number of hits.
+        moments : bool
+            Search segments of 15 s instead of whole tracks.
+
+        Returns
+        -------
+        list of Hit
+            Best first; the seeds themselves are left out.
+
+        Raises
+        ------
+        QueryError
+            If a seed, tag or block is unknown or the query makes no sense.
+        """
+        from .query import TAG_THRESHOLD
+
+        def numbers(names: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+            return dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, TAG_THRESHOLD)
+
+        if isinstance(tempo, str):
+            tempo = parse_tempo(tempo)
+        elif isinstance(tempo, (int, float)):
+            tempo = tempo_range(float(tempo))
+        query = Query(
+            tempo_ratio=tempo_ratio,
+            tempo=tempo,
+            tags=numbers(tags),
+            no_tags=numbers(no_tags),
+            weights=dict(weights or {}),
+            per_artist=per_artist,
+            per_album=per_album,
+            not_same_song=not_same_song,
+            k=k,
+            moments=moments,
+        )
+        unknown = set(query.weights) - set(self.store.blocks())
+        if unknown:
+            raise QueryError(f"there is no block {sorted(unknown)[0]!r}; this library has {', '.join(self.store.blocks())}")
+        if not seeds and not minus:
+            return self._list(query)
+        target = self._target(seeds, minus, query)
+        joined = joint_weights(target.vectors, query.weights)
+        if not joined:
+            raise QueryError("all weights are 0; give at least one block a weight")
+        return search(self.store, target, query, joined)
+
+    def _target(self, seeds: Sequence[SeedLike], minus: Sequence[SeedLike], query: Query) -> Target:
+        plus = [self._seed(seed) for seed in seeds]
+        away = [self._seed(seed) for seed in minus]
+        shared = set.intersection(*(set(seed.vectors) for seed in [*plus, *away]))
+        blocks = [block for block in self.store.blocks() if block in shared]
+        if not blocks:
+            raise QueryError("the seeds have no block in common; index them with the same encoders")
+        vectors = {}
+        for block in blocks:
+            turned = [self._translate(seed, block, query) for seed in plus]
+            centre = np.mean(turned, axis=0) if turned else np.zeros_like(away[0].vectors[block])
+            if away:
+                centre = centre - MINUS * np.mean([self._translate(seed, block, query) for seed in away], axis=0)
+            vectors[block] = unit(centre)
+        return Target(
+            vectors,
+            frozenset(seed.id for seed in [*plus, *away] if seed.id),
+            frozenset(seed.audio_hash for seed in [*plus, *away] if seed.audio_hash),
+        )
+
+    def _translate(self, seed: _Seed, block: str, query: Query) -> NDArray[np.float32]:
+        vector = seed.vectors[block]
+        ratio = query.tempo_ratio
+        if query.tempo and seed.tempo:
+            ratio *= float(np.sqrt(query.tempo[0] * query.tempo[1])) / seed.tempo
+        if ratio == 1 or self.store.blocks()[block].space_id != self._shift.space_id:
+            return vector
+        shifted: NDArray[np.float32] = self._shift(torch.from_numpy(np.array(vector)), tempo_ratio=ratio).numpy()
+        return shifted
+
+    @cached_property
+    def _shift(self) -> TempoShift:
+        return TempoShift()
+
+    def _seed(self, seed: SeedLike) -> _Seed:
+        if isinstance(seed, Audio):
+            return _Seed.of(self.embed(seed))
+        parsed = Seed(str(seed)) if isinstance(seed, Path) or Path(seed).is_file() else parse_seed(seed)
+        if parsed.start is not None:
+            found = self.find(parsed.name)
+            path = found["path"] if found else parsed.name
+            return _Seed.of(self.embed(path, start=parsed.start, end=parsed.end), found)
+        found = self.find(parsed.name)
+        if found is None:
+            return _Seed.of(self.embed(Path(parsed.name).expanduser()))
+        columns = [*self.store.blocks(), "tempo"]
+        row = self.store.rows("tracks", columns, f"id = {quote(found['id'])}")
+        vectors = {block: matrix(row[block])[0] for block in self.store.blocks()}
+        present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
+        return _Seed(present, row["tempo"][0].as_py(), found["id"], found["audio_hash"])
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """Find one track by its path, or by words of its artist and title.
+
+        Parameters
+        ----------
+        name : str
+            Path, or words.
+
+        Returns
+        -------
+        dict or None
+            Id, path, artist, title and sound hash; None if ``name`` is a file that isn't in the library.
+
+        Raises
+        ------
+        QueryError
+            If the words fit none or several, or the file does not exist.
+        """
+        columns = ["id", "path", "artist", "title", "audio_hash"]
+        resolved = str(Path(name).expanduser().resolve())
+        rows = self.store.rows("tracks", columns, any_of("path", list({name, resolved, f"array://{name}"}))).to_pylist()
+        if rows:
+            return dict(rows[0])
+        if Path(resolved).is_file():
+            return None
+        if "/" in name or "\\" in name:
+            raise QueryError(f"{name}: there is no such file, nor a track of that path in the library")
+        words = name.lower().split()
+        fits = []
+        for row in self.store.rows("tracks", columns).to_pylist():
+            text = f"{row['artist'] or ''} {row['title'] or ''} {Path(row['path']).name}".lower()
+            if words and all(word in text for word in words):
+                fits.append(row)
+        if len(fits) == 1:
+            return dict(fits[0])
+        if not fits:
+            raise QueryError(f"{name}: is neither a file nor words of a track in the library")
+        some = "; ".join(Path(row["path"]).name for row in fits[:5])
+        raise QueryError(f"{name}: fits {len(fits)} tracks ({some}{' ...' if len(fits) > 5 else ''}); give more words or the path")
+
+    def _list(self, query: Query) -> list[Hit]:
+        """Without seeds: what passes the filters, by the probability of the wanted tags."""
+        from .query import match_tag
+        from .search import TRACK_COLUMNS, filters
+
+        names = self.store.tag_names()
+        where = filters(query, names)
+        if where is None:
+            raise QueryError("nothing to search for; name a track, a tag or a tempo")
+        columns = [*TRACK_COLUMNS, *(["tags"] if query.tags else [])]
+        table = self.store.rows("tracks", columns, where)
+        scores = np.ones(table.num_rows, np.float32)
+        for word in query.tags:
+            scores = scores * matrix(table["tags"])[:, match_tag(word, names)].max(axis=1)
+        rows = table.drop_columns(["tags"] if query.tags else []).to_pylist()
+        order = np.argsort(-scores, kind="stable")[: query.k]
+        keep = ("path", "artist", "album", "title", "year", "duration", "tempo", "tempo_confidence")
+        return [Hit(score=float(scores[i]), parts={}, similarities={}, **{key: rows[i][key] for key in keep}) for i in order]
+
+
+class _Seed:
+    """Vectors of one seed, and which track it is."""
+
+    def __init__(self, vectors: dict[str, NDArray[np.float32]], tempo: float | None, id_: str | None, audio_hash: str | None) -> None:
+        self.vectors, self.tempo, self.id, self.audio_hash = vectors, tempo, id_, audio_hash
+
+    @classmethod
+    def of(cls, embedded: Embedded, track: Mapping[str, Any] | None = None) -> _Seed:
+        tempo = embedded.tempo.bpm if embedded.tempo else None
+        return cls(embedded.vectors, tempo, track["id"] if track else None, track["audio_hash"] if track else None)
+
+
+def default_location() -> Path:
+    """Tell where the user's own library lies.
+
+    Returns
+    -------
+    Path
+        A folder that may not exist yet.
+    """
+    from ..paths import data_dir
+
+    return data_dir() / "library"
+
+
+def _block(name: str, encoder: str) -> Block:
+    card = encoders.card(encoder)
+    return Block(name, encoder, card.space_id, card.dim, card.tag_names)
+
+
+def _array_name(audio: Audio) -> str:
+    import hashlib
+
+    return hashlib.blake2b(np.ascontiguousarray(audio.samples).tobytes(), digest_size=16).hexdigest()

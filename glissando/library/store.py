@@ -1,0 +1,411 @@
+"""The tables of a library: tracks, segments, and the blocks that say which space every vector lies in.
+
+A track counts once its row is in ``tracks``; its segments are written before it, so a killed run can leave segments
+without a track (ignored by every reader, removed by the next writer) but never half a track.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from ..errors import LibraryError
+from ..paths import data_dir
+
+FORMAT = 1
+
+TRACK_FIELDS = [
+    pa.field("id", pa.utf8(), nullable=False),
+    pa.field("path", pa.utf8(), nullable=False),
+    pa.field("content_hash", pa.utf8()),
+    pa.field("audio_hash", pa.utf8()),
+    pa.field("size", pa.int64()),
+    pa.field("mtime_ns", pa.int64()),
+    pa.field("ctime_ns", pa.int64()),
+    pa.field("duration", pa.float32()),
+    pa.field("sample_rate", pa.int32()),
+    pa.field("artist", pa.utf8()),
+    pa.field("album", pa.utf8()),
+    pa.field("title", pa.utf8()),
+    pa.field("year", pa.int32()),
+    pa.field("tempo", pa.float32()),
+    pa.field("tempo_confidence", pa.float32()),
+    pa.field("tempo_candidates", pa.list_(pa.float32())),
+]
+SEGMENT_FIELDS = [
+    pa.field("id", pa.utf8(), nullable=False),
+    pa.field("track_id", pa.utf8(), nullable=False),
+    pa.field("start", pa.float32()),
+    pa.field("end", pa.float32()),
+]
+BLOCK_SCHEMA = pa.schema(
+    [
+        pa.field("name", pa.utf8(), nullable=False),
+        pa.field("encoder", pa.utf8()),
+        pa.field("space_id", pa.utf8(), nullable=False),
+        pa.field("dim", pa.int32(), nullable=False),
+        pa.field("tag_names", pa.list_(pa.utf8())),
+    ],
+    metadata={"glissando_format": str(FORMAT)},
+)
+COLUMNS = frozenset(field.name for field in [*TRACK_FIELDS, *SEGMENT_FIELDS]) | {"tags"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One named vector per track.
+
+    Parameters
+    ----------
+    name : str
+        Column in both tables.
+    encoder : str or None
+        Which encoder fills it; None for vectors made elsewhere.
+    space_id : str
+        What makes two vectors comparable.
+    dim : int
+        Dimensions.
+    tag_names : tuple of str
+        What the tag column means, for the block whose encoder fills it.
+    """
+
+    name: str
+    encoder: str | None
+    space_id: str
+    dim: int
+    tag_names: tuple[str, ...] = ()
+
+
+def vector_type(dim: int) -> pa.DataType:
+    """Column type of a vector.
+
+    Parameters
+    ----------
+    dim : int
+        Dimensions.
+
+    Returns
+    -------
+    DataType
+        Fixed-size list of float32.
+    """
+    return pa.list_(pa.float32(), dim)
+
+
+def quote(text: str) -> str:
+    """Quote a string for a filter.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        SQL literal.
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def any_of(column: str, values: Sequence[str]) -> str:
+    """Filter on a list of strings.
+
+    Parameters
+    ----------
+    column : str
+        Column name.
+    values : sequence of str
+        At least one.
+
+    Returns
+    -------
+    str
+        SQL condition.
+    """
+    return f"{column} IN ({', '.join(map(quote, values))})"
+
+
+def matrix(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
+    """Read a vector column.
+
+    Parameters
+    ----------
+    column : ChunkedArray or Array
+        Fixed-size lists; nulls become NaN rows.
+
+    Returns
+    -------
+    ndarray, shape=(rows, dim)
+        Float32.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    dim = array.type.list_size
+    if array.null_count:
+        rows = np.full((len(array), dim), np.nan, np.float32)
+        present = np.asarray(array.is_valid())
+        rows[present] = array.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+        return rows
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)  # type: ignore[no-any-return]
+
+
+class Store:
+    """An open LanceDB database with the three tables.
+
+    Parameters
+    ----------
+    location : str
+        Folder or URI.
+    create : sequence of Block, optional
+        Blocks of a new library, if there is none yet.
+
+    Raises
+    ------
+    LibraryError
+        If there is none, or it is of another format.
+    """
+
+    def __init__(self, location: str, *, create: Sequence[Block] | None = None) -> None:
+        self.location = location
+        self.is_local = "://" not in location
+        if self.is_local and create is None and not (Path(location) / "blocks.lance").is_dir():
+            raise LibraryError(f"{location}: there is no library here; make one with: gliss index FOLDER")
+        if self.is_local and Path(location).is_file():
+            raise LibraryError(f"{location}: is a file, not a library; name a folder")
+        try:
+            self._db = lancedb.connect(location)
+            tables = set(self._db.list_tables().tables)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise LibraryError(f"{location}: can't be opened as a library ({error})") from error
+        if "blocks" not in tables:
+            if create is None:
+                raise LibraryError(f"{location}: there is no library here; make one with: gliss index FOLDER")
+            with self.writing():
+                self._create(create)
+        try:
+            self._blocks = self._db.open_table("blocks")
+            self.tracks = self._db.open_table("tracks")
+            self.segments = self._db.open_table("segments")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise LibraryError(f"{location}: the library is damaged ({str(error).splitlines()[0]}); restore it or index again") from error
+        found = (self._blocks.schema.metadata or {}).get(b"glissando_format", b"?").decode()
+        if found != str(FORMAT):
+            raise LibraryError(f"{location}: is of format {found}, this version reads {FORMAT}; index into a new library")
+
+    def _create(self, blocks: Sequence[Block]) -> None:
+        vectors = [pa.field(block.name, vector_type(block.dim)) for block in blocks]
+        tags = [pa.field("tags", vector_type(len(block.tag_names))) for block in blocks if block.tag_names][:1]
+        # "blocks" comes last: a library exists once it is there
+        self._db.create_table("segments", schema=pa.schema([*SEGMENT_FIELDS, *vectors]), exist_ok=True)
+        self._db.create_table("tracks", schema=pa.schema([*TRACK_FIELDS, *tags, *vectors]), exist_ok=True)
+        rows = pa.Table.from_pylist([{**asdict(b), "tag_names": list(b.tag_names)} for b in blocks], schema=BLOCK_SCHEMA)
+        self._db.create_table("blocks", data=rows, schema=BLOCK_SCHEMA)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer's lock.
+
+        Yields
+        ------
+        None
+            While this process alone may write.
+
+        Raises
+        ------
+        LibraryError
+            If another process is writing.
+        """
+        if self.is_local:
+            path = Path(self.location) / ".writing.lock"
+        else:  # a lock for this computer; across computers the table format's own conflict check decides
+            name = hashlib.sha256(self.location.encode()).hexdigest()[:16]
+            path = data_dir() / "locks" / f"{name}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path, timeout=0):
+                yield
+        except Timeout as error:
+            raise LibraryError(f"{self.location}: another process is writing to this library; wait for it to end") from error
+        except PermissionError as error:
+            raise LibraryError(f"{self.location}: can't be written ({error.strerror})") from error
+
+    def blocks(self) -> dict[str, Block]:
+        """List the blocks.
+
+        Returns
+        -------
+        dict of str to Block
+            By name, in order of creation.
+        """
+        rows = self._blocks.to_arrow().to_pylist()
+        return {row["name"]: Block(**{**row, "tag_names": tuple(row["tag_names"] or ())}) for row in rows}
+
+    def add_block(self, block: Block) -> None:
+        """Add a vector column; the tracks have no vector in it yet.
+
+        Parameters
+        ----------
+        block : Block
+            Its name must be new.
+
+        Raises
+        ------
+        LibraryError
+            If the name is taken or can't be a column.
+        """
+        if not block.name.isidentifier() or block.name in COLUMNS:
+            raise LibraryError(f"block name {block.name!r} can't be used; take letters, digits and _")
+        if block.name in self.blocks():
+            raise LibraryError(f"block {block.name!r} exists already")
+        field = pa.field(block.name, vector_type(block.dim))
+        for table in (self.tracks, self.segments):
+            if block.name not in table.schema.names:
+                table.add_columns(field)
+        if block.tag_names and "tags" not in self.tracks.schema.names:
+            self.tracks.add_columns(pa.field("tags", vector_type(len(block.tag_names))))
+        row = {**asdict(block), "tag_names": list(block.tag_names)}
+        self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
+
+    def tag_names(self) -> tuple[str, ...]:
+        """Tell what the tag column means.
+
+        Returns
+        -------
+        tuple of str
+            Empty if no block brings tags.
+        """
+        return next((block.tag_names for block in self.blocks().values() if block.tag_names), ())
+
+    def rows(self, table: str, columns: Sequence[str], where: str | None = None) -> pa.Table:
+        """Read columns.
+
+        Parameters
+        ----------
+        table : {"tracks", "segments"}
+            Which table.
+        columns : sequence of str
+            Column names.
+        where : str, optional
+            SQL filter.
+
+        Returns
+        -------
+        Table
+            The rows.
+        """
+        query = getattr(self, table).search().select(list(columns))
+        return (query.where(where) if where else query).to_arrow()
+
+    def put(self, tracks: Sequence[Mapping[str, Any]], segments: Sequence[Mapping[str, Any]]) -> None:
+        """Write whole tracks: new ones, or in place of what was at their path.
+
+        Parameters
+        ----------
+        tracks, segments : sequence of mapping
+            Rows; segments name their track by ``track_id``.
+        """
+        if not tracks:
+            return
+        if segments:
+            self.segments.add(self._table(self.segments, segments))
+        replaced = self.rows("tracks", ["id"], any_of("path", [row["path"] for row in tracks]))["id"].to_pylist()
+        merge = self.tracks.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+        merge.execute(self._table(self.tracks, tracks))
+        if replaced:
+            self.segments.delete(any_of("track_id", replaced))
+
+    def update(self, table: str, rows: Sequence[Mapping[str, Any]], *, key: str = "id") -> None:
+        """Change some columns of rows that are there; rows that aren't there are passed over.
+
+        Parameters
+        ----------
+        table : {"tracks", "segments"}
+            Which table.
+        rows : sequence of mapping
+            The key and the columns to change, the same for all rows.
+        key : str
+            Column by which rows are found.
+        """
+        if rows:
+            target = getattr(self, table)
+            target.merge_insert(key).when_matched_update_all().execute(self._table(target, rows))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove tracks and their segments.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            Track ids.
+        """
+        for first in range(0, len(ids), 1000):
+            self.tracks.delete(any_of("id", ids[first : first + 1000]))
+            self.segments.delete(any_of("track_id", ids[first : first + 1000]))
+
+    def orphans(self) -> list[str]:
+        """Find segments without a track, left by a killed run.
+
+        Returns
+        -------
+        list of str
+            Their track ids.
+        """
+        known = set(self.rows("tracks", ["id"])["id"].to_pylist())
+        return sorted(set(self.rows("segments", ["track_id"])["track_id"].to_pylist()) - known)
+
+    def remove_orphans(self) -> int:
+        """Remove segments without a track.
+
+        Returns
+        -------
+        int
+            Number of tracks they belonged to.
+        """
+        lost = self.orphans()
+        for first in range(0, len(lost), 1000):
+            self.segments.delete(any_of("track_id", lost[first : first + 1000]))
+        return len(lost)
+
+    def optimize(self, *, keep: timedelta = timedelta(hours=1)) -> None:
+        """Merge small files, and drop old versions that no reader needs any more.
+
+        Parameters
+        ----------
+        keep : timedelta
+            Age below which old versions stay.
+        """
+        for table in (self.tracks, self.segments):
+            table.optimize(cleanup_older_than=keep)
+
+    @staticmethod
+    def _table(target: Any, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        columns = {}
+        fields = []
+        for field in target.schema:
+            if field.name not in rows[0]:
+                continue
+            values = [row[field.name] for row in rows]
+            if pa.types.is_fixed_size_list(field.type):
+                columns[field.name] = _vectors(values, field.type.list_size)
+            else:
+                columns[field.name] = pa.array(values, field.type)
+            fields.append(field)
+        return pa.table(columns, schema=pa.schema(fields))
+
+
+def _vectors(values: Sequence[NDArray[np.float32] | None], dim: int) -> pa.Array:
+    present = np.array([value is not None for value in values])
+    filled = [np.zeros(dim, np.float32) if value is None else np.asarray(value, np.float32) for value in values]
+    flat = pa.array(np.concatenate(filled) if filled else np.zeros(0, np.float32))
+    return pa.FixedSizeListArray.from_arrays(flat, dim, mask=None if present.all() else pa.array(~present))
