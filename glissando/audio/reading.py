@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ SUFFIXES = frozenset(
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE = 1_000_000  # Hz; headers that claim more are damaged or hostile
 SHORTEST = 0.1  # seconds; below this there is nothing to embed
-TRUNCATED_BELOW = 0.98  # share of the promised length that must be there
+MISSING_SHARE, MISSING_SECONDS = 0.02, 0.5  # of the promised length; encoders pad, so a little less is whole
 
 
 @dataclass(frozen=True)
@@ -352,11 +351,8 @@ class _SoundFileDecoder:
             raise AudioError(
                 f"{self._path}: is damaged after {position / self.sample_rate:.1f} s ({error}); re-rip or re-export it"
             ) from error
-        if stop is None and position < TRUNCATED_BELOW * promised:
-            raise AudioError(
-                f"{self._path}: is cut off: {position / self.sample_rate:.1f} s of "
-                f"{promised / self.sample_rate:.1f} s are there; copy or export it again"
-            )
+        if stop is None:
+            _check_whole(self._path, position / self.sample_rate, promised / self.sample_rate)
 
 
 class _AVDecoder:
@@ -404,17 +400,19 @@ class _AVDecoder:
             raise AudioError(
                 f"{self._path}: is damaged after {position / max(self.sample_rate, 1):.1f} s; re-rip or re-export it"
             ) from error
-        promised = self._promised()
-        if promised is not None and position < TRUNCATED_BELOW * promised:
-            raise AudioError(
-                f"{self._path}: is cut off: {position / self.sample_rate:.1f} s of "
-                f"{promised / self.sample_rate:.1f} s are there; copy or export it again"
-            )
+        _check_whole(self._path, position / max(self.sample_rate, 1), self._promised())
 
-    def _promised(self) -> float | None:
-        with contextlib.suppress(TypeError):
-            return float(self._stream.duration * self._stream.time_base) * self.sample_rate
-        return None
+    def _promised(self) -> float:
+        """Length in seconds that the header names; 0 if it names none."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        return float(self._container.duration or 0) / self._av.time_base
+
+
+def _check_whole(path: Path, seconds: float, promised: float) -> None:
+    missing = promised - seconds
+    if missing > MISSING_SECONDS and missing > MISSING_SHARE * promised:
+        raise AudioError(f"{path}: is cut off: {seconds:.1f} s of {promised:.1f} s are there; copy or export it again")
 
 
 def _cut(

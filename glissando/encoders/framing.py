@@ -29,6 +29,11 @@ class Framing:
     tail: int = 0
     short: Literal["repeat", "zeros"] = "repeat"
 
+    def __post_init__(self) -> None:
+        """Windows must touch: a stream forgets what lies before the next one."""
+        if not 0 < self.hop <= self.window:
+            raise ValueError(f"hop {self.hop} must be 1..{self.window}, the window")
+
     def count(self, samples: int) -> int:
         """Tell how many windows a waveform of that many samples has.
 

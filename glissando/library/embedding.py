@@ -196,7 +196,7 @@ class EmbedStream:
     def _encode(self, block: str, encoder: Encoder, windows: NDArray[np.float32]) -> None:
         device = next((tensor.device for tensor in [*encoder.parameters(), *encoder.buffers()]), torch.device("cpu"))
         for first in range(0, len(windows), BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(windows[first : first + BATCH])).to(device)
+            batch = torch.from_numpy(np.array(windows[first : first + BATCH])).to(device)
             outputs = encoder.encode(batch)
             self._embeddings[block].append(outputs["embedding"].float().cpu().numpy())
             if "tags" in outputs and self._is_tagger(block):

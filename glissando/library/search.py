@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,17 +92,15 @@ class _Ranked:
     keys: list[str] = field(default_factory=list)  # track of every candidate
 
 
-def joint_weights(blocks: Mapping[str, Any], wanted: Mapping[str, float], has_imported_seed: bool = False) -> dict[str, float]:
+def joint_weights(blocks: Iterable[str], wanted: Mapping[str, float]) -> dict[str, float]:
     """Settle the weights of a query: defaults, then what the user says, scaled to sum 1.
 
     Parameters
     ----------
-    blocks : mapping
+    blocks : iterable of str
         Blocks for which the query has a vector.
     wanted : mapping of str to float
-        What the user says.
-    has_imported_seed : bool
-        Unused blocks weigh nothing unless named.
+        What the user says; without it, a block that has no default weighs nothing unless it is alone.
 
     Returns
     -------
@@ -111,7 +109,7 @@ def joint_weights(blocks: Mapping[str, Any], wanted: Mapping[str, float], has_im
     """
     raw = {block: wanted.get(block, DEFAULT_WEIGHTS.get(block, 0.0)) for block in blocks}
     if not any(raw.values()) and not wanted:
-        raw = dict.fromkeys(blocks, 1.0)
+        raw = dict.fromkeys(raw, 1.0)
     total = sum(raw.values())
     return {block: weight / total for block, weight in raw.items() if weight > 0} if total else {}
 
@@ -181,7 +179,8 @@ def _rank(
     scores = np.zeros(rows.num_rows, np.float32)
     for block, similarity in similarities.items():
         scores += weights[block] * np.nan_to_num(similarity, nan=0.0)  # no vector in a block: nothing in common
-    order = np.argsort(-scores, kind="stable")
+    compared = np.any([np.isfinite(similarity) for similarity in similarities.values()], axis=0)
+    order = np.argsort(-np.where(compared, scores, -np.inf), kind="stable")[: int(compared.sum())]
     ids, keys = rows["id"].to_pylist(), rows[key].to_pylist()
     return _Ranked(
         [ids[i] for i in order],

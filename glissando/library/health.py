@@ -1,0 +1,147 @@
+"""Is the library well: what it holds, and whether it is what it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import encoders
+from ..errors import LibraryError
+from .store import Store, matrix
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a library holds.
+
+    Parameters
+    ----------
+    location : str
+        Folder or URI.
+    tracks, segments : int
+        Rows.
+    hours : float
+        Of audio.
+    size_mb : float or None
+        On disk; None for a URI.
+    blocks : list of dict
+        Name, encoder, space, dimensions, tracks that have a vector, and whether today's encoder still makes this space.
+    """
+
+    location: str
+    tracks: int
+    segments: int
+    hours: float
+    size_mb: float | None
+    blocks: list[dict[str, Any]]
+
+
+def status(store: Store) -> Status:
+    """Tell what a library holds.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+
+    Returns
+    -------
+    Status
+        Numbers.
+    """
+    durations = store.rows("tracks", ["duration"])["duration"].to_numpy()
+    size = None
+    if store.is_local:
+        size = sum(file.stat().st_size for file in Path(store.location).rglob("*") if file.is_file()) / 1e6
+    blocks = [
+        {
+            "name": block.name,
+            "encoder": block.encoder,
+            "space_id": block.space_id,
+            "dim": block.dim,
+            "filled": store.tracks.count_rows(f"{block.name} IS NOT NULL"),
+            "current": block.encoder is None or encoders.card(block.encoder).space_id == block.space_id,
+        }
+        for block in store.blocks().values()
+    ]
+    hours = float(np.nansum(durations)) / 3600
+    return Status(store.location, store.tracks.count_rows(), store.segments.count_rows(), hours, size, blocks)
+
+
+def verify(store: Store) -> list[str]:
+    """Look for everything that should not be.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+
+    Returns
+    -------
+    list of str
+        One sentence per problem; empty if the library is well.
+    """
+    problems = []
+    tracks = store.rows("tracks", ["id", "path", "size"]).to_pylist()
+    ids = [track["id"] for track in tracks]
+    paths = [track["path"] for track in tracks]
+    if len(set(ids)) != len(ids) or len(set(paths)) != len(paths):
+        problems.append("two tracks share a path or an id")
+    owners = store.rows("segments", ["track_id", "id"])
+    segment_ids = owners["id"].to_pylist()
+    if len(set(segment_ids)) != len(segment_ids):
+        problems.append("two segments share an id")
+    with_segments = set(owners["track_id"].to_pylist())
+    if lost := with_segments - set(ids):
+        problems.append(f"{len(lost)} tracks were left half written by a killed run (no search sees them); gliss index removes them")
+    if bare := [track["path"] for track in tracks if track["id"] not in with_segments]:
+        problems.append(f"{len(bare)} tracks have no segments, such as {bare[0]}")
+    for name, block in store.blocks().items():
+        for table in ("tracks", "segments"):
+            vectors = matrix(store.rows(table, [name], f"{name} IS NOT NULL")[name]) if getattr(store, table).count_rows() else np.zeros((0, 1))
+            lengths = np.linalg.norm(vectors, axis=1)
+            if len(vectors) and (not np.isfinite(vectors).all() or np.any((np.abs(lengths - 1) > 1e-3) & (lengths > 1e-6))):
+                problems.append(f"block {name} of {table} holds vectors that are not of unit length")
+        if block.encoder and encoders.card(block.encoder).space_id != block.space_id:
+            problems.append(f"block {name} was made by another version of {block.encoder}; index into a new library")
+    files = [path for path in paths if "://" not in path]
+    if missing := [path for path in files if not Path(path).exists()]:
+        problems.append(f"{len(missing)} files are gone, such as {missing[0]}; gliss index on their folder removes them")
+    return problems
+
+
+def remove(store: Store, paths: Sequence[str | Path]) -> int:
+    """Drop tracks from the library; the files stay.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    paths : sequence of str or Path
+        Files, or folders for everything below them; they need not exist.
+
+    Returns
+    -------
+    int
+        Number of tracks.
+
+    Raises
+    ------
+    LibraryError
+        If one names no track.
+    """
+    rows = store.rows("tracks", ["id", "path"]).to_pylist()
+    chosen = set()
+    for path in paths:
+        full = Path(path).expanduser().resolve()
+        found = {row["id"] for row in rows if row["path"] == str(path) or Path(row["path"]).is_relative_to(full)}
+        if not found:
+            raise LibraryError(f"{path}: no track of the library lies there")
+        chosen |= found
+    with store.writing():
+        store.delete(sorted(chosen))
+    return len(chosen)
