@@ -35,15 +35,16 @@ class LazyGroup(TyperGroup):
         return [*VERBS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one verb, or only its help line for the list of verbs."""
-        if cmd_name not in VERBS:
-            return None
-        asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-        if asked is None:
-            return click.Command(cmd_name, help=VERBS[cmd_name])
-        command = get_command(importlib.import_module(f".{cmd_name}", __name__).app)
-        command.name = cmd_name
-        return command
+        """Give the help line of a verb, for the list of verbs."""
+        return click.Command(cmd_name, help=VERBS[cmd_name]) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the verb that is called."""
+        if args[0] not in VERBS:
+            return super().resolve_command(ctx, args)  # says what it does not know
+        command = get_command(importlib.import_module(f".{args[0]}", __name__).app)
+        command.name = args[0]
+        return args[0], command, args[1:]
 
 
 app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)

@@ -66,6 +66,7 @@ class DecoderPool:
         self._messages: queue.Queue[Message | None] = queue.Queue(maxsize=2 * jobs)
         self._workers = [_Worker() for _ in range(jobs)]
         self._stopping = threading.Event()
+        self.interrupted = False
         self._paths: Iterator[str] = iter(())
         self._next = threading.Lock()
 
@@ -88,9 +89,9 @@ class DecoderPool:
             thread.start()
         open_threads = len(threads)
         try:
-            while open_threads:
+            while open_threads and not self.interrupted:
                 try:
-                    message = self._messages.get(timeout=1.0)
+                    message = self._messages.get(timeout=0.5)
                 except queue.Empty:
                     self._kill_hung()
                     continue
@@ -100,6 +101,10 @@ class DecoderPool:
                     yield message
         finally:
             self.close()
+
+    def interrupt(self) -> None:
+        """Make `run` end after the present message; may be called from a signal handler."""
+        self.interrupted = True
 
     def close(self) -> None:
         """End all decoders."""

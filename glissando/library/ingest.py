@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,35 +165,33 @@ class _Run:
         self.tracks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
         self.flushed = time.monotonic()
+        self.done = self.done_bytes = 0
 
     def run(self, jobs: int) -> IngestReport:
         started = time.monotonic()
-        total, total_bytes = len(self.todo), sum(self.todo.values())
-        done = done_bytes = 0
-        pool = DecoderPool(max(1, min(jobs, total)), self._decide)
+        pool = DecoderPool(max(1, min(jobs, len(self.todo))), self._decide)
         try:
-            for message in pool.run(self.todo):
-                if self._take(message):
-                    done, done_bytes = done + 1, done_bytes + self.todo[message.path]
-                    if self.on_progress:
-                        seconds = self.report.audio_seconds
-                        self.on_progress(Progress(done, total, done_bytes, total_bytes, seconds, message.path))
-                if len(self.tracks) >= FLUSH_TRACKS or time.monotonic() - self.flushed > FLUSH_SECONDS:
-                    self._flush()
-        except KeyboardInterrupt:
-            self.report.interrupted = True
+            with _on_interrupt(pool.interrupt):
+                for message in pool.run(self.todo):
+                    self._take(message)
+                    if len(self.tracks) >= FLUSH_TRACKS or time.monotonic() - self.flushed > FLUSH_SECONDS:
+                        self._flush()
+                self._flush()
+                self.report.interrupted = pool.interrupted
+                if not self.report.interrupted:
+                    self._remove_gone()
+                if self.done or self.report.removed:
+                    self.store.optimize()
         finally:
             pool.close()
-            self._flush()
-        if not self.report.interrupted:
-            moved = {known.id for kind, known in self.verdicts.values() if kind == "moved" and known}
-            removed = [known.id for known in self.gone if known.id not in moved]
-            self.store.delete(removed)
-            self.report.removed = len(removed)
-        if done or self.report.removed:
-            self.store.optimize()
         self.report.seconds = time.monotonic() - started
         return self.report
+
+    def _remove_gone(self) -> None:
+        moved = {known.id for kind, known in self.verdicts.values() if kind == "moved" and known}
+        removed = [known.id for known in self.gone if known.id not in moved]
+        self.store.delete(removed)
+        self.report.removed = len(removed)
 
     def _decide(self, path: str, file: Mapping[str, Any]) -> dict[str, Any]:
         """Called before a file is decoded, from the decoders' threads."""
@@ -215,8 +216,7 @@ class _Run:
             return Embedder({block: self.embedder.encoders[block] for block in known.missing})
         return self.embedder
 
-    def _take(self, message: Message) -> bool:
-        """Handle one message; true when it was the last of its file."""
+    def _take(self, message: Message) -> None:
         path, body = message.path, message.body
         match message.kind:
             case "chunk":
@@ -225,7 +225,7 @@ class _Run:
                     stream = self.streams[path] = self._embedder(path).stream()
                 assert message.waveform is not None
                 stream.push(body["rate"], message.waveform)
-                return False
+                return
             case "error":
                 self.streams.pop(path, None)
                 self.report.failed.append(Failure(path, body["reason"]))
@@ -238,7 +238,10 @@ class _Run:
                 self.report.retagged += 1
             case "end":
                 self._finish(path, body)
-        return True
+        self.done, self.done_bytes = self.done + 1, self.done_bytes + self.todo[path]
+        if self.on_progress:
+            total, total_bytes = len(self.todo), sum(self.todo.values())
+            self.on_progress(Progress(self.done, total, self.done_bytes, total_bytes, self.report.audio_seconds, path))
 
     def _skip(self, path: str, body: Mapping[str, Any]) -> None:
         kind, known = self.verdicts[path]
@@ -317,6 +320,25 @@ class _Run:
         self.store.put(self.tracks, self.segments)
         self.tracks, self.segments = [], []
         self.flushed = time.monotonic()
+
+
+@contextlib.contextmanager
+def _on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C into a call, so that none falls between two writes; the second one is as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        stop()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def described(embedded: Embedded, *, has_tags: bool) -> dict[str, Any]:
