@@ -111,11 +111,22 @@ def main() -> None:
             rows.append(Row(data, name, "largest difference of tag probabilities", tags, count))
             rows.append(Row(data, name, "largest relative difference of the embedding", embedding, count))
             print(f"{data:18} {name:16} tags {tags:.1e}  embedding {embedding:.1e}  ({count} windows)")
-            goals.append({"issue_line": f"{name}, {data}: tags within 1e-4", "goal": 1e-4, "value": tags, "met": tags < 1e-4})
-            goals.append({"issue_line": f"{name}, {data}: embedding within 1e-3", "goal": 1e-3, "value": embedding, "met": embedding < 1e-3})
+            goals.append(
+                {"issue_line": f"{name}, {data}: tags within 1e-4", "goal": 1e-4, "value": tags, "met": tags < 1e-4}
+            )
+            goals.append(
+                {
+                    "issue_line": f"{name}, {data}: embedding within 1e-3",
+                    "goal": 1e-3,
+                    "value": embedding,
+                    "met": embedding < 1e-3,
+                }
+            )
     apart = aisfx_difference()
     print(f"aisfx, one window: {apart:.1e}")
-    rows.append(Row("aiSFX, one window of noise bursts", "aisfx", "largest relative difference of the embedding", apart, 1))
+    rows.append(
+        Row("aiSFX, one window of noise bursts", "aisfx", "largest relative difference of the embedding", apart, 1)
+    )
     if not arguments.quick:
         write(
             "parity",

@@ -33,7 +33,9 @@ class Row:
     high: float | None = None
 
 
-def bootstrap(values: NDArray[np.float64], groups: NDArray[np.int64], *, seed: int, draws: int = 1000) -> tuple[float, float]:
+def bootstrap(
+    values: NDArray[np.float64], groups: NDArray[np.int64], *, seed: int, draws: int = 1000
+) -> tuple[float, float]:
     """95 % interval of a mean, drawing whole groups (recordings) with replacement."""
     rng = np.random.default_rng(seed)
     names, index = np.unique(groups, return_inverse=True)
@@ -44,9 +46,19 @@ def bootstrap(values: NDArray[np.float64], groups: NDArray[np.int64], *, seed: i
     return float(low), float(high)
 
 
-def write(name: str, rows: Sequence[Row], *, seed: int, title: str, notes: Sequence[str], goals: Sequence[dict[str, object]] = ()) -> None:
+def write(
+    name: str,
+    rows: Sequence[Row],
+    *,
+    seed: int,
+    title: str,
+    notes: Sequence[str],
+    goals: Sequence[dict[str, object]] = (),
+) -> None:
     """Write ``results/NAME.json`` and ``docs/benchmarks/NAME.md``."""
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     result = {
         "name": name,
         "commit": commit.stdout.strip(),
@@ -67,7 +79,10 @@ def write(name: str, rows: Sequence[Row], *, seed: int, title: str, notes: Seque
 def markdown(result: dict) -> str:
     """Tables of one result, a table per data set: systems down, metrics across."""
     lines = [f"# {result['title']}", ""]
-    lines += [f"Made by `benchmarks/{result['name']}.py` on {result['date']} ({result['machine']}), seed {result['seed']}.", ""]
+    lines += [
+        f"Made by `benchmarks/{result['name']}.py` on {result['date']} ({result['machine']}), seed {result['seed']}.",
+        "",
+    ]
     lines += [*result["notes"], ""]
     for data in dict.fromkeys(row["data"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["data"] == data]

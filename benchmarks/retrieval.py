@@ -142,7 +142,7 @@ def main() -> None:
             "excluded) within 4 % and 8 % of the wanted tempo. Octave-tolerant also accepts 1/3, 1/2, 2 and 3 times it. Only queries "
             f"with at least {K} recordings within 8 % of the wanted tempo count. Intervals: 95 %, bootstrap over recordings.",
             "",
-            "Tempo labels are tempocnn's (fcn), not annotations; \"labels agree\" keeps the recordings on which its two models (fcn, "
+            'Tempo labels are tempocnn\'s (fcn), not annotations; "labels agree" keeps the recordings on which its two models (fcn, '
             "cnn) agree within 4 %, queries and gallery alike. The constants of our tempo estimate were fitted to the agreeing labels of "
             "this very set, so the rows that use the estimate flatter it here; the demo tracks, not used for fitting, are the fair test.",
             "",
@@ -167,7 +167,9 @@ def report(
     original = FACTORS.index(1.0)
     timbre = vectors["timbre"][:, original]
 
-    def run(i: int, target: dict[str, NDArray[np.float32]], weights: dict[str, float], tempo: float | None = None) -> list[int]:
+    def run(
+        i: int, target: dict[str, NDArray[np.float32]], weights: dict[str, float], tempo: float | None = None
+    ) -> list[int]:
         query = Query(k=len(made), tempo=tempo_range(tempo) if tempo else None)
         joined = joint_weights(target, weights)
         hits = search(store, Target(target, frozenset([ids[made[i][0]]])), query, joined)
@@ -182,11 +184,17 @@ def report(
     systems["shift and filter on our estimate, rhythm 0.5, timbre 0.5"] = lambda i, j: run(
         i, shifted(library, vectors, i, j), both, tempo=float(vectors["tempo"][i, original]) * FACTORS[j]
     )
-    systems["oracle, rhythm only"] = lambda i, j: run(i, {b: vectors[b][i, j] for b in both}, {"timbre": 0.0, "rhythm": 1.0})
+    systems["oracle, rhythm only"] = lambda i, j: run(
+        i, {b: vectors[b][i, j] for b in both}, {"timbre": 0.0, "rhythm": 1.0}
+    )
     systems[JOINT_ORACLE] = lambda i, j: run(i, {b: vectors[b][i, j] for b in both}, both)
-    systems["no-op, rhythm only"] = lambda i, j: run(i, {b: vectors[b][i, original] for b in both}, {"timbre": 0.0, "rhythm": 1.0})
+    systems["no-op, rhythm only"] = lambda i, j: run(
+        i, {b: vectors[b][i, original] for b in both}, {"timbre": 0.0, "rhythm": 1.0}
+    )
     systems["no-op, rhythm 0.5, timbre 0.5"] = lambda i, j: run(i, {b: vectors[b][i, original] for b in both}, both)
-    systems["no-op, timbre only"] = lambda i, j: run(i, {b: vectors[b][i, original] for b in both}, {"timbre": 1.0, "rhythm": 0.0})
+    systems["no-op, timbre only"] = lambda i, j: run(
+        i, {b: vectors[b][i, original] for b in both}, {"timbre": 1.0, "rhythm": 0.0}
+    )
 
     everyone = {"all recordings": np.ones(len(made), bool), "labels agree": agreed}
     outcome: dict[tuple[str, str], list[tuple[int, list[float]]]] = {}
@@ -207,9 +215,14 @@ def report(
                     continue
                 for name, ranking in rankings.items():
                     nearest = labels[[hit for hit in ranking if kept[hit]][:K]]
-                    hits = [float(np.sum(tempo_hit(nearest, wanted, tolerance=t, octaves=o))) / K for t, o in METRICS.values()]
+                    hits = [
+                        float(np.sum(tempo_hit(nearest, wanted, tolerance=t, octaves=o))) / K
+                        for t, o in METRICS.values()
+                    ]
                     outcome.setdefault((data, name), []).append((i, hits))
-                chance = [float(tempo_hit(labels[pool], wanted, tolerance=t, octaves=o).mean()) for t, o in METRICS.values()]
+                chance = [
+                    float(tempo_hit(labels[pool], wanted, tolerance=t, octaves=o).mean()) for t, o in METRICS.values()
+                ]
                 outcome.setdefault((data, "chance"), []).append((i, chance))
         print(f"query {i + 1}/{len(made)}", end="\r", flush=True)
     rows = []
@@ -218,7 +231,18 @@ def report(
         for m, metric in enumerate(METRICS):
             numbers = np.array([hits[m] for _, hits in values])
             low, high = bootstrap(numbers, groups, seed=SEED)
-            rows.append(Row(f"Tempo of the five nearest: {data}", name, metric, float(numbers.mean()), len(values), "", low, high))
+            rows.append(
+                Row(
+                    f"Tempo of the five nearest: {data}",
+                    name,
+                    metric,
+                    float(numbers.mean()),
+                    len(values),
+                    "",
+                    low,
+                    high,
+                )
+            )
         print(f"{data:16} {name:58}", *(f"{row.value:.2f}" for row in rows[-4:]))
     for name, pairs in alike.items():
         numbers, groups = np.array([value for _, value in pairs]), np.array([i for i, _ in pairs])
@@ -229,7 +253,9 @@ def report(
     return rows
 
 
-def shifted(library: Library, vectors: dict[str, NDArray[np.float32]], i: int, j: int) -> dict[str, NDArray[np.float32]]:
+def shifted(
+    library: Library, vectors: dict[str, NDArray[np.float32]], i: int, j: int
+) -> dict[str, NDArray[np.float32]]:
     """The query as a search with this tempo ratio makes it."""
     import torch
 
@@ -240,10 +266,9 @@ def shifted(library: Library, vectors: dict[str, NDArray[np.float32]], i: int, j
 
 def estimates(found: NDArray[np.float64], labels: NDArray[np.float64], agreed: NDArray[np.bool_]) -> list[Row]:
     """Accuracy of our tempo estimate against the labels, and on the demo tracks against their nominal tempo."""
+    import glissando.encoders
     from glissando.cli.demo import fetch_tracks
     from glissando.library import Embedder, embed_file
-
-    import glissando.encoders
 
     rows = []
     embedder = Embedder({"rhythm": glissando.encoders.load("rhythm")})

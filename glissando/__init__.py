@@ -16,7 +16,7 @@ __all__ = ["Audio", "Hit", "Library", "Query", "audio", "encoders", "features", 
 _HOMES = {"Audio": "audio", "Library": "library", "Hit": "library", "Query": "library"}
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - modules and classes
+def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     if name in __all__:

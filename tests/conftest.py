@@ -16,7 +16,9 @@ from glissando.audio import Audio, write
 RATE = 22_050
 
 
-def song(bpm: float, *, pitch: float = 220.0, seconds: float = 20.0, rate: int = RATE, noise: float = 0.0, seed: int = 0) -> Audio:
+def song(
+    bpm: float, *, pitch: float = 220.0, seconds: float = 20.0, rate: int = RATE, noise: float = 0.0, seed: int = 0
+) -> Audio:
     """A kick on every beat, a hat between, and a tone that never stops."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * rate)) / rate
@@ -34,7 +36,14 @@ def folder(tmp_path: Path) -> Path:
     """Six songs of different tempo and pitch as wav, flac, ogg and mp3."""
     music = tmp_path / "music"
     (music / "sub").mkdir(parents=True)
-    tempi = {"a80.wav": 80, "b100.flac": 100, "c115.ogg": 115, "d120.mp3": 120, "sub/e138.wav": 138, "sub/f160.wav": 160}
+    tempi = {
+        "a80.wav": 80,
+        "b100.flac": 100,
+        "c115.ogg": 115,
+        "d120.mp3": 120,
+        "sub/e138.wav": 138,
+        "sub/f160.wav": 160,
+    }
     for i, (name, bpm) in enumerate(tempi.items()):
         write(music / name, song(bpm, pitch=110 * 1.25**i, seed=i))
     (music / "cover.jpg").write_bytes(b"not audio")

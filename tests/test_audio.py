@@ -38,7 +38,9 @@ def test_formats_keep_pitch_and_length(tmp_path: Path, suffix: str) -> None:
     assert audio.duration == pytest.approx(2.0, abs=FORMATS[suffix])
 
 
-@pytest.mark.parametrize(("suffix", "codec", "container"), [(".m4a", "aac", "mp4"), (".wma", "wmav2", "asf"), (".webm", "libopus", "webm")])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "container"), [(".m4a", "aac", "mp4"), (".wma", "wmav2", "asf"), (".webm", "libopus", "webm")]
+)
 def test_formats_of_the_extra(tmp_path: Path, suffix: str, codec: str, container: str) -> None:
     av = pytest.importorskip("av")
     path = tmp_path / f"tone{suffix}"
@@ -173,13 +175,21 @@ def test_range_equals_slice(tmp_path: Path) -> None:
 def test_arrays_need_a_sensible_shape_and_rate() -> None:
     assert as_mono(np.ones((2, 5), np.float32), 8_000).shape == (5,)
     assert as_mono(np.full(4, 2**15 - 1, np.int16), 8_000) == pytest.approx(1.0)
-    for samples, rate in ((np.zeros((5, 2, 1)), 8_000), (np.zeros((5000, 2)), 8_000), (np.zeros(0), 8_000), (np.zeros(5), 0), (np.array(["a"]), 8_000)):
+    for samples, rate in (
+        (np.zeros((5, 2, 1)), 8_000),
+        (np.zeros((5000, 2)), 8_000),
+        (np.zeros(0), 8_000),
+        (np.zeros(5), 0),
+        (np.array(["a"]), 8_000),
+    ):
         with pytest.raises(AudioError):
             as_mono(samples, rate)
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, 5_000), min_size=1, max_size=12), st.sampled_from([8_000, 16_000, 22_050, 44_100, 96_000]))
+@given(
+    st.lists(st.integers(0, 5_000), min_size=1, max_size=12), st.sampled_from([8_000, 16_000, 22_050, 44_100, 96_000])
+)
 def test_streamed_resampling_equals_whole(sizes: list[int], rate: int) -> None:
     from glissando.audio import StreamResampler
 

@@ -38,7 +38,12 @@ def test_help_names_every_verb_and_is_quick() -> None:
     assert all(verb in said for verb in VERBS)
     for verb in VERBS:
         assert "Usage" in run(verb, "--help")
-    code = "import sys; sys.argv = ['gliss', '--help']\nfrom glissando.cli import main\ntry: main()\nexcept SystemExit: pass\nsys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; sys.argv = ['gliss', '--help']\n"
+        "from glissando.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
     assert "glissando 0.1" in run("--version")
 
@@ -50,10 +55,27 @@ def test_a_first_evening(folder: Path, tmp_path: Path) -> None:
     seed = folder / "b100.flac"
     table = run("search", seed, "-l", place, "--faster", 1.15, "-k", 3, "--explain")
     assert "c115" in table and "timbre" in table and "rhythm" in table
-    hits = json.loads(run("search", seed, "-l", place, "--weight", "rhythm=1", "--weight", "timbre=0", "--faster", "1.15", "-f", "json"))
+    hits = json.loads(
+        run(
+            "search",
+            seed,
+            "-l",
+            place,
+            "--weight",
+            "rhythm=1",
+            "--weight",
+            "timbre=0",
+            "--faster",
+            "1.15",
+            "-f",
+            "json",
+        )
+    )
     assert Path(hits[0]["path"]).name == "c115.ogg"
     rows = list(csv.DictReader(io.StringIO(run("search", seed, "-l", place, "-f", "csv"))))
-    assert len(rows) == 5 and float(rows[0]["rhythm"]) + float(rows[0]["timbre"]) == pytest.approx(float(rows[0]["score"]), abs=1e-5)
+    assert len(rows) == 5 and float(rows[0]["rhythm"]) + float(rows[0]["timbre"]) == pytest.approx(
+        float(rows[0]["score"]), abs=1e-5
+    )
     playlist = run("search", seed, "-l", place, "-f", "m3u8").splitlines()
     assert playlist[0] == "#EXTM3U" and Path(playlist[2]).exists()
     assert "c115" in run("search", "--tempo", "112-118", "-l", place)
@@ -67,7 +89,9 @@ def test_a_first_evening(folder: Path, tmp_path: Path) -> None:
     run("library", "export", tmp_path / "all.parquet", "-l", place)
     assert pq.read_table(tmp_path / "all.parquet").num_rows == 6
     np.savez(tmp_path / "mine.npz", path=[str(folder / "a80.wav")], vector=np.ones((1, 4)))
-    assert "1 tracks have a vector" in run("library", "import", tmp_path / "mine.npz", "-b", "mine", "-s", "m1", "-l", place)
+    assert "1 tracks have a vector" in run(
+        "library", "import", tmp_path / "mine.npz", "-b", "mine", "-s", "m1", "-l", place
+    )
     assert "1 tracks removed" in run("library", "remove", folder / "a80.wav", "-l", place)
     assert "1 added, 5 unchanged" in run("index", folder, "-l", place)
 
@@ -104,7 +128,9 @@ def test_describing_files(folder: Path, tmp_path: Path) -> None:
     assert "c115.ogg" in run("tags", folder / "c115.ogg")
     run("embed", folder, "-o", tmp_path / "v.npz", code=3)
     with np.load(tmp_path / "v.npz", allow_pickle=False) as arrays:
-        assert arrays["musicnn-msd"].shape == (6, 200) and arrays["rhythm"].shape == (6, 72) and len(arrays["path"]) == 6
+        assert (
+            arrays["musicnn-msd"].shape == (6, 200) and arrays["rhythm"].shape == (6, 72) and len(arrays["path"]) == 6
+        )
     run("embed", folder / "a80.wav", "-o", tmp_path / "v.parquet", "-e", "rhythm", "--frames")
     table = pq.read_table(tmp_path / "v.parquet")
     assert table.column_names == ["path", "encoder", "time", "vector"] and table["time"][0].as_py() == 7.5

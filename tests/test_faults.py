@@ -100,7 +100,9 @@ def test_kill_at_any_moment_loses_and_doubles_nothing(music: Path, tmp_path: Pat
     written = place / "segments.lance" / "data"
     for _ in range(10):
         wanted = len([*written.iterdir()]) + rng.randint(0, 2)
-        process = subprocess.Popen(gliss("index", music, "-l", place, "-q", "-j", 2, code=INDEX), stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            gliss("index", music, "-l", place, "-q", "-j", 2, code=INDEX), stdout=subprocess.DEVNULL
+        )
         while process.poll() is None and len([*written.iterdir()]) < wanted:
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.08))  # before, between or after the writes of the next track
@@ -129,7 +131,9 @@ def test_ctrl_c_keeps_what_is_done(music: Path, tmp_path: Path) -> None:
     Library.open(place, blocks={"rhythm": "rhythm"})
     for i in range(60):  # enough work to be interrupted in
         write(music / f"more{i}.wav", song(60 + i, seconds=20, seed=i))
-    process = subprocess.Popen(gliss("index", music, "-l", place, "-q", "-j", 1, code=INDEX), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        gliss("index", music, "-l", place, "-q", "-j", 1, code=INDEX), stderr=subprocess.PIPE, text=True
+    )
     written = place / "segments.lance" / "data"
     while process.poll() is None and not (written.exists() and [*written.iterdir()]):
         time.sleep(0.01)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from glissando.audio import resample, stretch
 from glissando.encoders import Framing, StreamFramer, load
-from glissando.features import LogLagRhythm, LogMel, MelSpectrogram, OnsetStrength, estimate_tempo, log_rates, mel_matrix
+from glissando.features import (
+    LogLagRhythm,
+    LogMel,
+    MelSpectrogram,
+    OnsetStrength,
+    estimate_tempo,
+    log_rates,
+    mel_matrix,
+)
 from glissando.latent import TempoShift
 from glissando.metrics import tempo_hit
 
@@ -46,7 +54,14 @@ def test_log_mel_is_librosas_within_a_hundredth_of_a_decibel() -> None:
     assert np.abs(10 * np.log10(ours[loud] / theirs[loud])).max() < 0.01
 
 
-@pytest.mark.parametrize("feature", [LogMel(RATE, n_fft=512, hop=256, bands=40), MelSpectrogram(RATE, n_fft=512, hop=256, bands=40), OnsetStrength(RATE)])
+@pytest.mark.parametrize(
+    "feature",
+    [
+        LogMel(RATE, n_fft=512, hop=256, bands=40),
+        MelSpectrogram(RATE, n_fft=512, hop=256, bands=40),
+        OnsetStrength(RATE),
+    ],
+)
 def test_feature_contract(feature: torch.nn.Module) -> None:
     waveform = torch.randn(3, 8_000, requires_grad=True)
     out = feature(waveform)
@@ -113,7 +128,9 @@ def test_shift_there_and_back_and_by_one() -> None:
 @given(
     st.integers(1, 900),
     st.lists(st.integers(0, 300), max_size=8),
-    st.sampled_from([Framing(100, 40), Framing(64, 64, 16, 16), Framing(50, 20, 10, 5, "zeros"), Framing(30, 30, 8, 8)]),
+    st.sampled_from(
+        [Framing(100, 40), Framing(64, 64, 16, 16), Framing(50, 20, 10, 5, "zeros"), Framing(30, 30, 8, 8)]
+    ),
 )
 def test_streamed_windows_equal_whole(samples: int, cuts: list[int], framing: Framing) -> None:
     waveform = np.random.default_rng(samples).normal(size=samples).astype(np.float32)

@@ -168,7 +168,9 @@ def test_a_new_block_does_not_touch_the_others(library: Library, folder: Path) -
         Library.open(library.store.location, blocks={"timbre": "musicnn-msd"})
 
 
-def test_vectors_of_another_version_are_never_mixed(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_of_another_version_are_never_mixed(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from glissando import encoders
 
     monkeypatch.setattr(encoders.EncoderCard, "space_id", "rhythm:of-tomorrow")
@@ -245,7 +247,9 @@ def test_import_of_vectors_made_elsewhere(library: Library, folder: Path, tmp_pa
     vectors = [[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     out = tmp_path / f"vectors{suffix}"
     if suffix == ".csv":
-        out.write_text("path,a,b,c\n" + "\n".join(f"{n},{','.join(map(str, v))}" for n, v in zip(names, vectors, strict=True)))
+        out.write_text(
+            "path,a,b,c\n" + "\n".join(f"{n},{','.join(map(str, v))}" for n, v in zip(names, vectors, strict=True))
+        )
     elif suffix == ".json":
         out.write_text(json.dumps([{"path": n, "vector": v} for n, v in zip(names, vectors, strict=True)]))
     elif suffix == ".parquet":
@@ -264,7 +268,18 @@ def test_import_of_vectors_made_elsewhere(library: Library, folder: Path, tmp_pa
     assert len(library.search("late", k=3)) == 3
 
 
-@pytest.mark.parametrize(("content", "name"), [("", "v.json"), ("[{}]", "v.json"), ("a,1,2\nb,1", "v.csv"), ("x", "v.npz"), ("x", "v.parquet"), ("a,nan,1", "v.csv"), ("[]", "v.json")])
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("", "v.json"),
+        ("[{}]", "v.json"),
+        ("a,1,2\nb,1", "v.csv"),
+        ("x", "v.npz"),
+        ("x", "v.parquet"),
+        ("a,nan,1", "v.csv"),
+        ("[]", "v.json"),
+    ],
+)
 def test_import_of_nonsense(library: Library, tmp_path: Path, content: str, name: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(LibraryError, match="holds no vectors"):

@@ -36,7 +36,15 @@ def test_the_nearest_is_the_nearest_and_never_the_seed(library: Library, folder:
     assert hits[0].parts["rhythm"] == pytest.approx(hits[0].score, abs=1e-5)
 
 
-@pytest.mark.parametrize(("seed", "ratio", "wanted"), [("b100.flac", 1.15, "c115.ogg"), ("b100.flac", 0.8, "a80.wav"), ("sub/e138.wav", 1.16, "f160.wav"), ("d120.mp3", 1.15, "e138.wav")])
+@pytest.mark.parametrize(
+    ("seed", "ratio", "wanted"),
+    [
+        ("b100.flac", 1.15, "c115.ogg"),
+        ("b100.flac", 0.8, "a80.wav"),
+        ("sub/e138.wav", 1.16, "f160.wav"),
+        ("d120.mp3", 1.15, "e138.wav"),
+    ],
+)
 def test_similar_but_faster(library: Library, folder: Path, seed: str, ratio: float, wanted: str) -> None:
     assert names(library.search(folder / seed, tempo_ratio=ratio, k=1)) == [wanted]
 
@@ -102,7 +110,9 @@ def test_tags(tmp_path: Path, folder: Path) -> None:
     library.add(folder)
     table = library.store.rows("tracks", ["path", "tags"])
     electronic = library.store.tag_names().index("electronic")
-    probabilities = {Path(p).name: t[electronic] for p, t in zip(table["path"].to_pylist(), table["tags"].to_pylist(), strict=True)}
+    probabilities = {
+        Path(p).name: t[electronic] for p, t in zip(table["path"].to_pylist(), table["tags"].to_pylist(), strict=True)
+    }
     threshold = sorted(probabilities.values())[3]
     expected = {name for name, p in probabilities.items() if p >= threshold}
     assert set(names(library.search(tags={"electronic": threshold}))) == expected
@@ -149,7 +159,12 @@ def test_questions_without_an_answer(library: Library, folder: Path, options: di
 
 
 def test_seeds_that_are_none(library: Library, folder: Path) -> None:
-    for seed, sentence in (("nothing at all", "neither a file nor words"), ("wav", "fits 3 tracks"), ("/no/such.mp3", "no such file"), ("a80.wav@9-3", "ends at 3 s")):
+    for seed, sentence in (
+        ("nothing at all", "neither a file nor words"),
+        ("wav", "fits 3 tracks"),
+        ("/no/such.mp3", "no such file"),
+        ("a80.wav@9-3", "ends at 3 s"),
+    ):
         with pytest.raises(QueryError, match=sentence):
             library.search(seed)
     with pytest.raises(QueryError, match="nothing to search for"):

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import AudioError
+from .decoders import open_decoder
 from .resampling import StreamResampler
 
 SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .m4a .m4b .aac .mp4 .wma .webm .mka .ape .wv .mpc".split()
+    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf "
+    ".m4a .m4b .aac .mp4 .wma .webm .mka .ape .wv .mpc".split()
 )
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE = 1_000_000  # Hz; headers that claim more are damaged or hostile
 SHORTEST = 0.1  # seconds; below this there is nothing to embed
-MISSING_SHARE, MISSING_SECONDS = 0.02, 0.5  # of the promised length; encoders pad, so a little less is whole
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Audio:
     @property
     def duration(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[-1] / self.sample_rate
+        return float(self.samples.shape[-1]) / self.sample_rate
 
 
 def as_mono(samples: ArrayLike, sample_rate: int, *, name: str = "array") -> NDArray[np.float32]:
@@ -119,7 +119,9 @@ def check_audible(name: str, extremes: NDArray[np.float32], duration: float) -> 
         If it is silent or shorter than 0.1 s.
     """
     if duration < SHORTEST:
-        raise AudioError(f"{name}: is too short ({duration * 1000:.1f} ms; at least {SHORTEST * 1000:.0f} ms are needed)")
+        raise AudioError(
+            f"{name}: is too short ({duration * 1000:.1f} ms; at least {SHORTEST * 1000:.0f} ms are needed)"
+        )
     if is_silent(extremes):
         raise AudioError(f"{name}: is silent; there is nothing to hear")
 
@@ -148,13 +150,14 @@ class AudioStream:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         _check_file(self.path)
-        self._decoder = _open_decoder(self.path)
+        self._decoder = open_decoder(self.path)
         self.sample_rate: int = self._decoder.sample_rate
         self.channels: int = self._decoder.channels
         if not 0 < self.sample_rate <= MAX_SAMPLE_RATE or not 0 < self.channels <= MAX_CHANNELS:
             self.close()
             raise AudioError(
-                f"{path}: header claims {self.sample_rate} Hz and {self.channels} channels, so it is damaged; re-export it"
+                f"{path}: header claims {self.sample_rate} Hz and {self.channels} channels, so it is damaged; "
+                "re-export it"
             )
 
     def __enter__(self) -> AudioStream:
@@ -270,9 +273,7 @@ def read(
             return Audio(np.concatenate([*stream.mono(rate, start=start, end=end)]), rate)
         samples = np.concatenate([*stream.blocks(start=start, end=end)], axis=1)
         resamplers = [StreamResampler(stream.sample_rate, rate) for _ in samples]
-        rows = [
-            np.concatenate([one.push(row), one.finish()]) for one, row in zip(resamplers, samples, strict=True)
-        ]
+        rows = [np.concatenate([one.push(row), one.finish()]) for one, row in zip(resamplers, samples, strict=True)]
         return Audio(np.stack(rows), rate)
 
 
@@ -289,142 +290,3 @@ def _check_file(path: Path) -> None:
                 raise AudioError(f"{path}: is empty (0 bytes)")
     except OSError as error:
         raise AudioError(f"{path}: can't be opened ({error.strerror})") from error
-
-
-def _open_decoder(path: Path) -> _SoundFileDecoder | _AVDecoder:
-    import soundfile
-
-    try:
-        return _SoundFileDecoder(path)
-    except soundfile.SoundFileError:
-        pass  # not one of libsndfile's formats, or damaged: PyAV knows which
-    av = _pyav()
-    if av is not None:
-        return _AVDecoder(path, av)
-    if path.suffix.lower() in {".m4a", ".m4b", ".aac", ".mp4", ".wma", ".webm", ".mka", ".ape", ".wv", ".mpc"}:
-        raise AudioError(
-            f"{path}: can't be read here ({path.suffix[1:].upper()} needs the extra \"formats\"); "
-            'install it with: pip install "glissando[formats]"'
-        )
-    raise AudioError(f"{path}: is not audio that can be read, or its header is damaged")
-
-
-def _pyav() -> ModuleType | None:
-    try:
-        import av
-    except ImportError:
-        return None
-    av.logging.set_level(None)  # FFmpeg's own complaints come as our errors
-    return av  # type: ignore[no-any-return]
-
-
-class _SoundFileDecoder:
-    """The fast path: libsndfile."""
-
-    def __init__(self, path: Path) -> None:
-        import soundfile
-
-        self._error = soundfile.SoundFileError
-        self._path = path
-        self._file = soundfile.SoundFile(path)
-        self.sample_rate: int = self._file.samplerate
-        self.channels: int = self._file.channels
-
-    def close(self) -> None:
-        self._file.close()
-
-    def blocks(self, size: int, first: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
-        promised = self._file.frames
-        position = min(first, promised)
-        try:
-            if position:
-                self._file.seek(position)
-            while stop is None or position < stop:
-                block = self._file.read(
-                    size if stop is None else min(size, stop - position), dtype="float32", always_2d=True
-                )
-                if not len(block):
-                    break
-                position += len(block)
-                yield block.T
-        except self._error as error:
-            raise AudioError(
-                f"{self._path}: is damaged after {position / self.sample_rate:.1f} s ({error}); re-rip or re-export it"
-            ) from error
-        if stop is None:
-            _check_whole(self._path, position / self.sample_rate, promised / self.sample_rate)
-
-
-class _AVDecoder:
-    """Everything else: FFmpeg through PyAV."""
-
-    def __init__(self, path: Path, av: ModuleType) -> None:
-        self._path, self._av = path, av
-        try:
-            self._container = av.open(str(path), metadata_errors="ignore")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise AudioError(f"{path}: is not audio that can be read, or its header is damaged") from error
-        streams = self._container.streams.audio
-        if not streams:
-            self._container.close()
-            raise AudioError(f"{path}: holds no audio stream")
-        self._stream = streams[0]
-        self.sample_rate: int = self._stream.codec_context.sample_rate or 0
-        self.channels: int = self._stream.codec_context.channels or 0
-
-    def close(self) -> None:
-        self._container.close()
-
-    def blocks(self, size: int, first: int, stop: int | None) -> Iterator[NDArray[np.float32]]:
-        pending: list[NDArray[np.float32]] = []
-        held = 0
-        for part in _cut(self._frames(), first, stop):
-            pending.append(part)
-            held += part.shape[1]
-            if held >= size:
-                yield np.concatenate(pending, axis=1)
-                pending, held = [], 0
-        if held:
-            yield np.concatenate(pending, axis=1)
-
-    def _frames(self) -> Iterator[NDArray[np.float32]]:
-        resampler = self._av.AudioResampler(format="fltp", layout=self._stream.codec_context.layout, rate=self.sample_rate)
-        position = 0
-        try:
-            for frame in self._container.decode(self._stream):
-                for plain in resampler.resample(frame):
-                    samples = plain.to_ndarray().astype(np.float32, copy=False)
-                    position += samples.shape[1]
-                    yield samples
-        except (self._av.FFmpegError, ValueError) as error:
-            raise AudioError(
-                f"{self._path}: is damaged after {position / max(self.sample_rate, 1):.1f} s; re-rip or re-export it"
-            ) from error
-        _check_whole(self._path, position / max(self.sample_rate, 1), self._promised())
-
-    def _promised(self) -> float:
-        """Length in seconds that the header names; 0 if it names none."""
-        if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
-        return float(self._container.duration or 0) / self._av.time_base
-
-
-def _check_whole(path: Path, seconds: float, promised: float) -> None:
-    missing = promised - seconds
-    if missing > MISSING_SECONDS and missing > MISSING_SHARE * promised:
-        raise AudioError(f"{path}: is cut off: {seconds:.1f} s of {promised:.1f} s are there; copy or export it again")
-
-
-def _cut(
-    frames: Iterator[NDArray[np.float32]], first: int, stop: int | None
-) -> Iterator[NDArray[np.float32]]:
-    """Keep samples ``first`` to ``stop`` of a run of frames."""
-    position = 0
-    for frame in frames:
-        low = max(0, first - position)
-        high = frame.shape[1] if stop is None else min(frame.shape[1], stop - position)
-        if stop is not None and position >= stop:
-            return
-        position += frame.shape[1]
-        if high > low:
-            yield frame[:, low:high]

@@ -28,7 +28,8 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the frames
 
-    def send(kind: str, waveform: NDArray[np.float32] | None = None, **body: Any) -> None:
+    def _send(kind: str, waveform: NDArray[np.float32] | None = None, **body: Any) -> None:
+        """Write one frame."""
         body["kind"] = kind
         if waveform is not None:
             body["samples"] = len(waveform)
@@ -38,7 +39,7 @@ def main() -> None:
         out.flush()
 
     for line in sys.stdin.buffer:
-        _serve(Path(json.loads(line)["path"]), sys.stdin.buffer, send)
+        _serve(Path(json.loads(line)["path"]), sys.stdin.buffer, _send)
 
 
 def _serve(path: Path, requests: BinaryIO, send: Send) -> None:

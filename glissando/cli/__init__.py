@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -30,15 +29,19 @@ VERBS = {
 class LazyGroup(TyperGroup):
     """Imports a verb when it is called, so that help comes at once."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """List the verbs in the order of a first evening."""
         return [*VERBS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Give the help line of a verb, for the list of verbs."""
-        return click.Command(cmd_name, help=VERBS[cmd_name]) if cmd_name in VERBS else None
+        if cmd_name not in VERBS:
+            return None
+        line = typer.Typer()
+        line.command(cmd_name, help=VERBS[cmd_name])(lambda: None)
+        return get_command(line)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the verb that is called."""
         if args[0] not in VERBS:
             return super().resolve_command(ctx, args)  # says what it does not know
@@ -60,7 +63,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Music-audio embeddings: index a folder, search it by sound, tag and tempo."""
 

@@ -50,7 +50,10 @@ def demo(
     with console.status("Drawing the map (UMAP) ..."):
         picture = write_map(library, page)
     console.print(f"Map: [bold]{page}[/] (open it and click to play) and {picture}", soft_wrap=True, highlight=False)
-    console.print("Now your own music:  [bold]gliss index ~/Music[/]  then  [bold]gliss search SONG --faster 1.15[/]", highlight=False)
+    console.print(
+        "Now your own music:  [bold]gliss index ~/Music[/]  then  [bold]gliss search SONG --faster 1.15[/]",
+        highlight=False,
+    )
 
 
 def fetch_tracks(out: Path) -> tuple[Path, dict[str, float]]:

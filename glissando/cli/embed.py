@@ -21,8 +21,13 @@ app = typer.Typer()
 def embed(
     files: Annotated[list[Path], typer.Argument(help="Audio files or folders.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write: .npz or .parquet.", show_default=False)],
-    encoder: Annotated[list[str] | None, typer.Option("--encoder", "-e", help="Encoders; see gliss models list.", show_default="musicnn-msd, rhythm")] = None,
-    frames: Annotated[bool, typer.Option("--frames", help="Every frame with its time instead of one vector per file.")] = False,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option("--encoder", "-e", help="Encoders; see gliss models list.", show_default="musicnn-msd, rhythm"),
+    ] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Every frame with its time instead of one vector per file.")
+    ] = False,
     device: DeviceOption = "cpu",
 ) -> None:
     """Write the embeddings of audio files, pooled or frame by frame."""
@@ -35,7 +40,11 @@ def embed(
     names = encoder or ["musicnn-msd", "rhythm"]
     found: list[tuple[str, Embedded]] = []
     try:
-        embed_each(files, Embedder({name: encoders.load(name, device=device) for name in names}), lambda path, e: found.append((str(path), e)))
+        embed_each(
+            files,
+            Embedder({name: encoders.load(name, device=device) for name in names}),
+            lambda path, e: found.append((str(path), e)),
+        )
     finally:
         if found:
             write_vectors(out, found, frames=frames)

@@ -26,9 +26,17 @@ def index(
     library: LibraryOption = None,
     encoder: Annotated[
         list[str] | None,
-        typer.Option("--encoder", "-e", metavar="BLOCK=ENCODER", help="Fill a block with an encoder, such as effects=aisfx.", show_default=False),
+        typer.Option(
+            "--encoder",
+            "-e",
+            metavar="BLOCK=ENCODER",
+            help="Fill a block with an encoder, such as effects=aisfx.",
+            show_default=False,
+        ),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="CPU cores to use.", show_default="all")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="CPU cores to use.", show_default="all")
+    ] = None,
     device: DeviceOption = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -89,7 +97,9 @@ def run_index(library: Library, folders: list[Path], *, jobs: int | None, quiet:
         def on_progress(step: Step) -> None:
             elapsed = bar.tasks[0].elapsed or 1e-9
             rate = f"{step.done / elapsed:.1f} tracks/s, {step.audio_seconds / elapsed:.0f} x real time"
-            bar.update(task, total=step.total_bytes, completed=step.done_bytes, files=f"{step.done}/{step.total}", rate=rate)
+            bar.update(
+                task, total=step.total_bytes, completed=step.done_bytes, files=f"{step.done}/{step.total}", rate=rate
+            )
 
         return library.add(*folders, jobs=jobs, on_progress=on_progress)
 
@@ -106,8 +116,12 @@ def tell(report: IngestReport, total: int) -> None:
     """
     names = ("added", "changed", "moved", "retagged", "copied", "unchanged", "removed")
     parts = [f"{getattr(report, name)} {name}" for name in names if getattr(report, name)]
-    speed = f" ({report.audio_seconds / report.seconds:.0f} x real time)" if report.audio_seconds and report.seconds else ""
-    console.print(f"{', '.join(parts) or 'nothing to do'} in {report.seconds:.1f} s{speed}; the library has {total} tracks.")
+    speed = (
+        f" ({report.audio_seconds / report.seconds:.0f} x real time)" if report.audio_seconds and report.seconds else ""
+    )
+    console.print(
+        f"{', '.join(parts) or 'nothing to do'} in {report.seconds:.1f} s{speed}; the library has {total} tracks."
+    )
     if report.failed:
         errors.print(f"[bold]{len(report.failed)} files could not be read:[/]")
         for failure in report.failed[:SHOWN_FAILURES]:

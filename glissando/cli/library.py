@@ -18,10 +18,11 @@ app = typer.Typer(no_args_is_help=True, help="Look after the library.")
 
 
 @app.command()
-def status(library: LibraryOption = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+def status(
+    library: LibraryOption = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False
+) -> None:
     """Tell what the library holds: tracks, hours, blocks and their spaces."""
-    from ..library import Library
-    from ..library import health
+    from ..library import Library, health
 
     found = health.status(Library.open(library, create=False).store)
     if as_json:
@@ -35,15 +36,20 @@ def status(library: LibraryOption = None, as_json: Annotated[bool, typer.Option(
         table.add_column(column)
     for block in found.blocks:
         old = "" if block["current"] else " (another version)"
-        table.add_row(block["name"], block["encoder"] or "imported", block["space_id"] + old, str(block["dim"]), str(block["filled"]))
+        table.add_row(
+            block["name"],
+            block["encoder"] or "imported",
+            block["space_id"] + old,
+            str(block["dim"]),
+            str(block["filled"]),
+        )
     console.print(table)
 
 
 @app.command()
 def verify(library: LibraryOption = None) -> None:
     """Check the library: no half or double tracks, unit vectors, current spaces, files still there."""
-    from ..library import Library
-    from ..library import health
+    from ..library import Library, health
 
     problems = health.verify(Library.open(library, create=False).store)
     for problem in problems:
@@ -55,14 +61,17 @@ def verify(library: LibraryOption = None) -> None:
 
 @app.command()
 def remove(
-    paths: Annotated[list[str], typer.Argument(help="Files or folders to drop; the files themselves stay.", show_default=False)],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files or folders to drop; the files themselves stay.", show_default=False)
+    ],
     library: LibraryOption = None,
 ) -> None:
     """Drop tracks from the library."""
-    from ..library import Library
-    from ..library import health
+    from ..library import Library, health
 
-    console.print(f"{health.remove(Library.open(library, create=False).store, paths)} tracks removed; the files were not touched.")
+    console.print(
+        f"{health.remove(Library.open(library, create=False).store, paths)} tracks removed; the files were not touched."
+    )
 
 
 @app.command()
@@ -93,9 +102,13 @@ def export_tracks(
 
 @app.command("import")
 def import_block(
-    file: Annotated[Path, typer.Argument(help=".parquet, .json, .csv or .npz with path and vector.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help=".parquet, .json, .csv or .npz with path and vector.", show_default=False)
+    ],
     block: Annotated[str, typer.Option("--block", "-b", help="Name of the block to fill.", show_default=False)],
-    space: Annotated[str, typer.Option("--space", "-s", help="Model and version that made the vectors.", show_default=False)],
+    space: Annotated[
+        str, typer.Option("--space", "-s", help="Model and version that made the vectors.", show_default=False)
+    ],
     library: LibraryOption = None,
 ) -> None:
     """Take vectors made elsewhere as a block, to search with --weight BLOCK=W."""

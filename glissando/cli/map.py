@@ -18,8 +18,12 @@ app = typer.Typer()
 
 @app.command("map")
 def draw_map(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Page to write; a picture of the same name is written beside it.")] = Path("map.html"),
-    weight: Annotated[list[str] | None, typer.Option("--weight", metavar="BLOCK=W", help="Weight of a block.", show_default=False)] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Page to write; a picture of the same name is written beside it.")
+    ] = Path("map.html"),
+    weight: Annotated[
+        list[str] | None, typer.Option("--weight", metavar="BLOCK=W", help="Weight of a block.", show_default=False)
+    ] = None,
     method: Annotated[str, typer.Option("--method", help="umap or pca.")] = "umap",
     library: LibraryOption = None,
 ) -> None:

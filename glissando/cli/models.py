@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -21,7 +21,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")
     """List the encoders: licence, size, space, and whether the weights are here."""
     from .. import encoders
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "summary": (card := encoders.card(name)).summary,
@@ -43,7 +43,9 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")
         table.add_column(column, overflow="fold")
     for row in rows:
         size = f"{row['size_mb']:.0f}" if row["size_mb"] else "-"
-        table.add_row(row["name"], "yes" if row["present"] else "no", size, row["licence"], row["space_id"], row["summary"])
+        table.add_row(
+            row["name"], "yes" if row["present"] else "no", size, row["licence"], row["space_id"], row["summary"]
+        )
     console.print(table)
 
 

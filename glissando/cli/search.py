@@ -19,18 +19,51 @@ app = typer.Typer()
 def search(
     queries: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY...", help="Files, words of a track in the library, or ranges such as song.mp3@1:05-1:20.", show_default=False),
+        typer.Argument(
+            metavar="QUERY...",
+            help="Files, words of a track in the library, or ranges such as song.mp3@1:05-1:20.",
+            show_default=False,
+        ),
     ] = None,
-    minus: Annotated[list[str] | None, typer.Option("--minus", metavar="QUERY", help="Move away from this.", show_default=False)] = None,
-    faster: Annotated[float | None, typer.Option("--faster", metavar="RATIO", help="Similar but faster: 1.15 is 15 % faster.", show_default=False)] = None,
-    slower: Annotated[float | None, typer.Option("--slower", metavar="RATIO", help="Similar but slower: 1.15 divides the tempo by 1.15.", show_default=False)] = None,
-    tempo: Annotated[str | None, typer.Option("--tempo", metavar="BPM|LOW-HIGH", help="Similar at this tempo, by the estimate.", show_default=False)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG[=P]", help="Only with this tag (probability from 0.1).", show_default=False)] = None,
-    no_tag: Annotated[list[str] | None, typer.Option("--no-tag", metavar="TAG[=P]", help="Only without this tag.", show_default=False)] = None,
-    weight: Annotated[list[str] | None, typer.Option("--weight", metavar="BLOCK=W", help="Weight of a block, such as rhythm=0.4.", show_default=False)] = None,
-    per_artist: Annotated[int | None, typer.Option("--per-artist", metavar="N", help="Most hits of one artist.", show_default=False)] = None,
-    per_album: Annotated[int | None, typer.Option("--per-album", metavar="N", help="Most hits of one album.", show_default=False)] = None,
-    not_same_song: Annotated[bool, typer.Option("--not-same-song", help="Leave out copies and near duplicates.")] = False,
+    minus: Annotated[
+        list[str] | None, typer.Option("--minus", metavar="QUERY", help="Move away from this.", show_default=False)
+    ] = None,
+    faster: Annotated[
+        float | None,
+        typer.Option("--faster", metavar="RATIO", help="Similar but faster: 1.15 is 15 % faster.", show_default=False),
+    ] = None,
+    slower: Annotated[
+        float | None,
+        typer.Option(
+            "--slower", metavar="RATIO", help="Similar but slower: 1.15 divides the tempo by 1.15.", show_default=False
+        ),
+    ] = None,
+    tempo: Annotated[
+        str | None,
+        typer.Option(
+            "--tempo", metavar="BPM|LOW-HIGH", help="Similar at this tempo, by the estimate.", show_default=False
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG[=P]", help="Only with this tag (probability from 0.1).", show_default=False),
+    ] = None,
+    no_tag: Annotated[
+        list[str] | None, typer.Option("--no-tag", metavar="TAG[=P]", help="Only without this tag.", show_default=False)
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="BLOCK=W", help="Weight of a block, such as rhythm=0.4.", show_default=False),
+    ] = None,
+    per_artist: Annotated[
+        int | None, typer.Option("--per-artist", metavar="N", help="Most hits of one artist.", show_default=False)
+    ] = None,
+    per_album: Annotated[
+        int | None, typer.Option("--per-album", metavar="N", help="Most hits of one album.", show_default=False)
+    ] = None,
+    not_same_song: Annotated[
+        bool, typer.Option("--not-same-song", help="Leave out copies and near duplicates.")
+    ] = False,
     moments: Annotated[bool, typer.Option("--moments", help="Search moments of 15 s instead of tracks.")] = False,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show what every block adds to the score.")] = False,
@@ -69,7 +102,13 @@ def search(
         errors.print("Nothing fits; loosen the tags or the tempo.")
         return
     table = Table(box=None, pad_edge=False)
-    for name, justify in (("#", "right"), ("score", "right"), ("track", "left"), ("at" if moments else "length", "right"), ("BPM", "right")):
+    for name, justify in (
+        ("#", "right"),
+        ("score", "right"),
+        ("track", "left"),
+        ("at" if moments else "length", "right"),
+        ("BPM", "right"),
+    ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     if explain:
         for block in hits[0].parts:
@@ -82,7 +121,9 @@ def search(
     console.print(table)
     if explain:
         console.print("Every block: what it adds to the score (its cosine similarity).", style="dim")
-    for name in {str(Path(hit.path).parent) for hit in hits} if len({Path(hit.path).parent for hit in hits}) == 1 else ():
+    for name in (
+        {str(Path(hit.path).parent) for hit in hits} if len({Path(hit.path).parent for hit in hits}) == 1 else ()
+    ):
         console.print(f"All in {escape(name)}", style="dim", soft_wrap=True)
 
 

@@ -33,7 +33,10 @@ def tags(
     choice(output, ("table", "json"), "--format")
     card = encoders.card(encoder)
     if not card.tag_names:
-        raise ModelError(f"{encoder} has no tags; take one of " + ", ".join(n for n in encoders.names() if encoders.card(n).tag_names))
+        raise ModelError(
+            f"{encoder} has no tags; take one of "
+            + ", ".join(n for n in encoders.names() if encoders.card(n).tag_names)
+        )
     rows: list[dict[str, Any]] = []
 
     def show(path: Path, embedded: Embedded) -> None:

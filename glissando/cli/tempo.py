@@ -31,13 +31,19 @@ def tempo(
 
     def show(path: Path, embedded: Embedded) -> None:
         found = embedded.tempo
-        row = {"bpm": found.bpm, "confidence": found.confidence, "candidates": list(found.candidates)} if found else {"bpm": None}
+        row = (
+            {"bpm": found.bpm, "confidence": found.confidence, "candidates": list(found.candidates)}
+            if found
+            else {"bpm": None}
+        )
         rows.append({"path": str(path), **row})
         if output == "table":
             words = "no pulse"
             if found:
                 others = " or ".join(f"{bpm:.1f}" for bpm in found.candidates[1:])
-                words = f"{found.bpm:.1f} BPM, confidence {found.confidence:.2f}" + (f", else {others}" if others else "")
+                words = f"{found.bpm:.1f} BPM, confidence {found.confidence:.2f}" + (
+                    f", else {others}" if others else ""
+                )
             console.print(f"[bold]{escape(path.name)}[/]  {words}", soft_wrap=True, highlight=False)
 
     try:

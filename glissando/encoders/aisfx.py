@@ -1,7 +1,8 @@
-"""aiSFX: an encoder for sound effects (Ma & Lerch 2022), weights from its wheel."""
+"""The aiSFX encoder for sound effects (Ma & Lerch 2022), weights from its wheel."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ class AisfxNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (1, 64, 128, 256, 512)
-        for i, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True), start=1):
+        for i, (inputs, outputs) in enumerate(pairwise(widths), start=1):
             block = nn.Module()
             block.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             block.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
@@ -34,7 +35,18 @@ class AisfxNetwork(nn.Module):
             self.add_module(f"conv_block{i}", block)  # named as in the checkpoint
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Run on log-mel windows of shape (windows, frames, bands)."""
+        """Run the network.
+
+        Parameters
+        ----------
+        log_mel : Tensor, shape=(windows, frames, bands)
+            Log-mel windows.
+
+        Returns
+        -------
+        Tensor, shape=(windows, 512)
+            Embeddings.
+        """
         x = log_mel.unsqueeze(1)
         for i in range(1, 5):
             block = self.get_submodule(f"conv_block{i}")
@@ -116,7 +128,8 @@ register(
         source="aisfx==0.1.2",
         paper="Ma & Lerch, Representation Learning for the Automatic Indexing of Sound Effects Libraries, ISMIR 2022",
         block="effects",
-        preprocessing="44.1 kHz mono, peak 1 per window, power mel 96 HTK bands unit sum (2048/1024), log10(10000 x + 1), 100 frames",
+        preprocessing="44.1 kHz mono, peak 1 per window, power mel 96 HTK bands unit sum (2048/1024), "
+        "log10(10000 x + 1), 100 frames",
         weights_sha256="bfe219950715af179e9a1653e7117cc1852baef267cd6596c42cad74afe1d194",
         weights_mb=23.1,
     ),

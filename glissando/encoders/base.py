@@ -152,7 +152,7 @@ class Encoder(nn.Module):
         """
         windows = self.frames(waveform)
         encoded = self.encode(windows.flatten(0, 1))
-        return {name: value.unflatten(0, windows.shape[:2]) for name, value in encoded.items()}
+        return {name: value.reshape(*windows.shape[:2], *value.shape[1:]) for name, value in encoded.items()}
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Embed a batch of waveforms.

@@ -67,13 +67,17 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
     try:
         from mule_torch import MuleModel
     except ImportError as error:
-        raise ModelError('mule: needs the extra "mule" (GPL-3.0 code); install it with: pip install "glissando[mule]"') from error
+        raise ModelError(
+            'mule: needs the extra "mule" (GPL-3.0 code); install it with: pip install "glissando[mule]"'
+        ) from error
     folder = source or (weights_folder() if weights_folder().is_dir() else None)
     try:
         model = MuleModel.from_pretrained(model_dir=folder) if folder else MuleModel.from_pretrained()
     except Exception as error:  # hub, network and file errors are of many kinds
         missing = f"{folder} must hold {' and '.join(FILES)}" if folder else "the hub could not be reached"
-        raise ModelError(f"mule: the weights could not be loaded ({missing}); get them with: gliss models get mule --from FOLDER") from error
+        raise ModelError(
+            f"mule: the weights could not be loaded ({missing}); get them with: gliss models get mule --from FOLDER"
+        ) from error
     if folder is None:
         partial = weights_folder().with_name(f"mule.{os.getpid()}.part")
         model.save_pretrained(partial)
@@ -91,9 +95,11 @@ register(
         frame_rate=SAMPLE_RATE / (SLICE_HOP * HOP),
         licence="code GPL-3.0, weights CC BY-NC 4.0",
         source="matteospanio/mule (hub)",
-        paper="McCallum et al., Supervised and Unsupervised Learning of Audio Representations for Music Understanding, ISMIR 2022",
+        paper="McCallum et al., Supervised and Unsupervised Learning of Audio Representations for Music "
+        "Understanding, ISMIR 2022",
         block="mule",
-        preprocessing="16 kHz mono, power mel 96 bands (2048/160), log10(10000 x + 1), standardised slices of 300 frames from 0 s",
+        preprocessing="16 kHz mono, power mel 96 bands (2048/160), log10(10000 x + 1), "
+        "standardised slices of 300 frames from 0 s",
         weights_mb=250.0,
         notice="its code is GPL-3.0 and its weights are CC BY-NC 4.0: no commercial use",
         extra="mule",

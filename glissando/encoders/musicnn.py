@@ -1,4 +1,4 @@
-"""musiCNN and its VGG rival, with the original weights (Pons & Serra 2019).
+"""The musiCNN tagger and its VGG rival, with the original weights (Pons & Serra 2019).
 
 The architecture follows the original TensorFlow code layer by layer, so that the original checkpoints fit: batch
 norm comes after ReLU (eps 1e-3), and the pooled features interleave maximum and mean channel by channel.
@@ -22,6 +22,7 @@ from .weights import load_weights
 SAMPLE_RATE, N_FFT, HOP, BANDS, FRAMES = 16_000, 512, 256, 96, 187
 EPSILON = 1e-3  # TensorFlow's default for batch norm
 PAPER = "Pons & Serra, musicnn: pre-trained convolutional neural networks for music audio tagging, ISMIR 2019 LBD"
+PREPROCESSING = "16 kHz mono, power mel 96 bands (512/256), half precision, log10(10000 x + 1), 187 frames"
 WHEEL, WHEEL_SHA256 = "musicnn==0.1.0", "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 
 MSD_TAGS = tuple(
@@ -39,7 +40,15 @@ MTT_TAGS = tuple(
 
 
 class ConvNorm(nn.Module):
-    """Convolution, ReLU, batch norm: the original's order."""
+    """Convolution, ReLU, batch norm: the original's order.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels.
+    kernel : (int, int)
+        Frames and bands.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int]) -> None:
         super().__init__()
@@ -47,7 +56,20 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(outputs, eps=EPSILON)
 
     def forward(self, x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-        """Pad (left, right, top, bottom) with zeros and convolve."""
+        """Pad with zeros and convolve.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(windows, channels, frames, bands)
+            The layer below.
+        padding : (int, int, int, int)
+            Left, right, top, bottom.
+
+        Returns
+        -------
+        Tensor, shape=(windows, channels, frames, bands)
+            Activations.
+        """
         return self.norm(F.relu(self.conv(F.pad(x, padding))))  # type: ignore[no-any-return]
 
 
@@ -68,7 +90,18 @@ class MusiCNN(nn.Module):
         self.output = nn.Linear(200, 50)
 
     def forward(self, log_mel: Tensor) -> dict[str, Tensor]:
-        """Run on log-mel windows of shape (windows, frames, bands); layers are named as in the original."""
+        """Run the network.
+
+        Parameters
+        ----------
+        log_mel : Tensor, shape=(windows, frames, bands)
+            Log-mel windows.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Embedding, tags, and the layers under their names in the original.
+        """
         x = self.norm(log_mel.unsqueeze(1))
         timbral = [layer(x, (0, 0, 3, 3)).amax(3) for layer in self.timbral]
         temporal = [  # TensorFlow's "same": an even kernel pads one more behind
@@ -107,7 +140,18 @@ class VGG(nn.Module):
         self.output = nn.Linear(256, 50)
 
     def forward(self, log_mel: Tensor) -> dict[str, Tensor]:
-        """Run on log-mel windows of shape (windows, frames, bands); layers are named as in the original."""
+        """Run the network.
+
+        Parameters
+        ----------
+        log_mel : Tensor, shape=(windows, frames, bands)
+            Log-mel windows.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Embedding, tags, and the layers under their names in the original.
+        """
         x = self.norm(log_mel.unsqueeze(1))
         named = {}
         for i, (layer, (size, stride)) in enumerate(zip(self.layers, self.pools, strict=True), start=1):
@@ -180,7 +224,11 @@ def _convert(folder: Path, network: MusiCNN | VGG) -> dict[str, Tensor]:
 
     norm("norm", 0)
     if isinstance(network, MusiCNN):
-        layers = [*(f"timbral.{i}" for i in range(2)), *(f"temporal.{i}" for i in range(3)), *(f"middle.{i}" for i in range(3))]
+        layers = [
+            *(f"timbral.{i}" for i in range(2)),
+            *(f"temporal.{i}" for i in range(3)),
+            *(f"middle.{i}" for i in range(3)),
+        ]
         for number, key in enumerate(layers):
             conv(f"{key}.conv", _numbered("conv2d", number))
             norm(f"{key}.norm", number + 1)
@@ -218,7 +266,7 @@ for _name, _data, _tags in (("msd", "the Million Song Dataset", MSD_TAGS), ("mtt
                 source=WHEEL,
                 paper=PAPER,
                 block="timbre",
-                preprocessing="16 kHz mono, power mel 96 bands (512/256), half precision, log10(10000 x + 1), 187 frames",
+                preprocessing=PREPROCESSING,
                 tag_names=_tags,
                 weights_sha256=WHEEL_SHA256,
                 weights_mb=29.3,

@@ -106,6 +106,7 @@ def _find(name: str) -> tuple[EncoderCard, Loader]:
     if name not in _registry:
         near = get_close_matches(name, _registry, n=1)
         raise ModelError(
-            f"there is no encoder {name!r}" + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names())}")
+            f"there is no encoder {name!r}"
+            + (f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names())}")
         )
     return _registry[name]

@@ -29,7 +29,9 @@ def hz_to_mel(frequency: Tensor, *, htk: bool = False) -> Tensor:
     if htk:
         return 2595.0 * torch.log10(1.0 + frequency / 700.0)
     linear = frequency * 3.0 / 200.0
-    return torch.where(frequency < 1000.0, linear, 15.0 + torch.log(frequency.clamp_min(1.0) / 1000.0) * 27.0 / math.log(6.4))
+    return torch.where(
+        frequency < 1000.0, linear, 15.0 + torch.log(frequency.clamp_min(1.0) / 1000.0) * 27.0 / math.log(6.4)
+    )
 
 
 def mel_to_hz(mel: Tensor, *, htk: bool = False) -> Tensor:
@@ -131,9 +133,7 @@ class MelSpectrogram(Feature):
         Tensor, shape=(batch, 1, bands, frames)
             Power.
         """
-        spectrum = torch.stft(
-            waveform, self.n_fft, self.hop, window=self.window, center=False, return_complex=True
-        )
+        spectrum = torch.stft(waveform, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
         power = spectrum.real.square() + spectrum.imag.square()
         return F.linear(power.transpose(1, 2), self.matrix).transpose(1, 2).unsqueeze(1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Feature
@@ -43,9 +42,7 @@ class OnsetStrength(Feature):
         Mel bands.
     """
 
-    def __init__(
-        self, sample_rate: int = 16_000, *, n_fft: int = 512, hop: int = 256, mel_bands: int = 40
-    ) -> None:
+    def __init__(self, sample_rate: int = 16_000, *, n_fft: int = 512, hop: int = 256, mel_bands: int = 40) -> None:
         super().__init__()
         self.log_mel = LogMel(sample_rate, n_fft=n_fft, hop=hop, bands=mel_bands, scale=1000.0)
         self.sample_rate, self.frame_rate = sample_rate, self.log_mel.frame_rate

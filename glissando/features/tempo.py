@@ -50,7 +50,8 @@ def estimate_tempo(autocorrelation: NDArray[np.float32]) -> TempoEstimate | None
     """
     rates = np.log(60 * log_rates(len(autocorrelation)).numpy().astype(np.float64))  # log BPM
     salience = sum(
-        weight * np.interp(rates + np.log(level), rates, autocorrelation, left=0, right=0) for level, weight in LEVELS.items()
+        weight * np.interp(rates + np.log(level), rates, autocorrelation, left=0, right=0)
+        for level, weight in LEVELS.items()
     ) / sum(map(abs, LEVELS.values()))
     strength = np.maximum(salience, 0)
     allowed = (rates >= np.log(SLOWEST)) & (rates <= np.log(FASTEST))

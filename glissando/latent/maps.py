@@ -49,6 +49,9 @@ def project(
         except ImportError as error:
             raise ModelError('maps need the extra "maps"; install it with: pip install "glissando[maps]"') from error
         neighbours = min(15, len(vectors) - 1)
-        flat = UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1).fit_transform(vectors)
+        flat = UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1).fit_transform(
+            vectors
+        )
     spread = np.ptp(flat, axis=0)
-    return ((flat - flat.min(0)) / np.where(spread > 0, spread, 1)).astype(np.float32)
+    scaled: NDArray[np.float32] = ((flat - flat.min(0)) / np.where(spread > 0, spread, 1)).astype(np.float32)
+    return scaled

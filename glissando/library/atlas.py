@@ -43,7 +43,11 @@ def draw_page(tracks: Sequence[dict[str, Any]], points: NDArray[np.float32]) -> 
             "tempo": track["tempo"],
             "x": round(float(x), 4),
             "y": round(float(y), 4),
-            "sound": _excerpt(track) if carries else Path(track["path"]).as_uri() if "://" not in track["path"] else None,
+            "sound": _excerpt(track)
+            if carries
+            else Path(track["path"]).as_uri()
+            if "://" not in track["path"]
+            else None,
         }
         for track, (x, y) in zip(tracks, points, strict=True)
     ]
@@ -76,11 +80,17 @@ def draw_picture(tracks: Sequence[dict[str, Any]], points: NDArray[np.float32], 
     figure = Figure(figsize=(11, 8), layout="constrained")
     axes = figure.subplots()
     tempi = np.array([track["tempo"] or np.nan for track in tracks])
-    dots = axes.scatter(*points.T, c=tempi, cmap="viridis", s=70 if len(tracks) <= 100 else 14, plotnonfinite=True)
+    dots = axes.scatter(
+        points[:, 0], points[:, 1], c=tempi, cmap="viridis", s=70 if len(tracks) <= 100 else 14, plotnonfinite=True
+    )
     if len(tracks) <= 60:
         for track, (x, y) in zip(tracks, points, strict=True):
             axes.annotate(
-                (track["title"] or Path(track["path"]).stem)[:28], (x, y), xytext=(6, 4), textcoords="offset points", fontsize=7
+                (track["title"] or Path(track["path"]).stem)[:28],
+                (x, y),
+                xytext=(6, 4),
+                textcoords="offset points",
+                fontsize=7,
             )
     figure.colorbar(dots, ax=axes, label="tempo estimate (BPM)", shrink=0.8)
     axes.set(xticks=[], yticks=[], title=f"{len(tracks)} tracks: near is similar")

@@ -209,9 +209,7 @@ class EmbedStream:
         return block == next(name for name, encoder in self._encoders.items() if encoder.card.tag_names)
 
 
-def _pool_segments(
-    times: NDArray[np.float64], values: Vectors, bounds: list[tuple[float, float]]
-) -> Vectors:
+def _pool_segments(times: NDArray[np.float64], values: Vectors, bounds: list[tuple[float, float]]) -> Vectors:
     """Mean of the frames whose centre lies in each segment, or the nearest frame where there is none."""
     pooled = []
     for start, end in bounds:

@@ -20,7 +20,9 @@ from .embedding import Embedded, unit
 from .search import Hit
 from .store import Block, Store, matrix, vector_type
 
-EXPORTED = "path artist album title year duration sample_rate tempo tempo_confidence tempo_candidates content_hash audio_hash".split()
+EXPORTED = (
+    "path artist album title year duration sample_rate tempo tempo_confidence tempo_candidates content_hash audio_hash"
+).split()
 MAX_DIM = 16_384
 
 
@@ -52,7 +54,18 @@ def write_hits(hits: Sequence[Hit], form: str) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["score", "path", "artist", "album", "title", "year", "duration", "tempo", "start", "end", *blocks])
     for hit in hits:
-        row = [hit.score, hit.path, hit.artist, hit.album, hit.title, hit.year, hit.duration, hit.tempo, hit.start, hit.end]
+        row = [
+            hit.score,
+            hit.path,
+            hit.artist,
+            hit.album,
+            hit.title,
+            hit.year,
+            hit.duration,
+            hit.tempo,
+            hit.start,
+            hit.end,
+        ]
         writer.writerow([*row, *(hit.parts[block] for block in blocks)])
     return out.getvalue()
 
@@ -180,13 +193,13 @@ def import_vectors(store: Store, path: Path, *, block: str, space: str) -> tuple
             store.add_block(Block(block, None, space, vectors.shape[1]))
         known = dict(zip(*store.rows("tracks", ["path", "id"]).to_pydict().values(), strict=True))
         resolved = [name if name in known else str(Path(name).expanduser().resolve()) for name in names]
-        rows = {
-            known[full]: vector for full, vector in zip(resolved, unit(vectors), strict=True) if full in known
-        }
+        rows = {known[full]: vector for full, vector in zip(resolved, unit(vectors), strict=True) if full in known}
         store.update("tracks", [{"id": id_, block: vector} for id_, vector in rows.items()])
         if rows:
             segments = store.rows("segments", ["id", "track_id"]).to_pylist()  # moments of a track share its vector
-            store.update("segments", [{"id": s["id"], block: rows[s["track_id"]]} for s in segments if s["track_id"] in rows])
+            store.update(
+                "segments", [{"id": s["id"], block: rows[s["track_id"]]} for s in segments if s["track_id"] in rows]
+            )
     return len(rows), [name for name, full in zip(names, resolved, strict=True) if full not in known]
 
 
@@ -214,9 +227,13 @@ def _read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     except OSError as error:
         raise LibraryError(f"{path}: can't be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError, IndexError, pa.ArrowException) as error:
-        raise LibraryError(f"{path}: holds no vectors that can be read: it needs path and vector, all of one length ({error})") from error
+        raise LibraryError(
+            f"{path}: holds no vectors that can be read: it needs path and vector, all of one length ({error})"
+        ) from error
     if not len(names) or matrix_.ndim != 2 or not 1 <= matrix_.shape[1] <= MAX_DIM or not np.isfinite(matrix_).all():
-        raise LibraryError(f"{path}: holds no vectors that can be used: every row needs the same number of finite values")
+        raise LibraryError(
+            f"{path}: holds no vectors that can be used: every row needs the same number of finite values"
+        )
     return [str(name) for name in names], matrix_
 
 
@@ -233,7 +250,9 @@ def _list_column(vectors: NDArray[np.float32]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(flat, type=vector_type(vectors.shape[1]))
 
 
-def block_matrix(store: Store, blocks: Iterable[str], weights: dict[str, float]) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
+def block_matrix(
+    store: Store, blocks: Iterable[str], weights: dict[str, float]
+) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
     """Join blocks into one vector per track, as a search with these weights would compare them.
 
     Parameters

@@ -97,20 +97,30 @@ def verify(store: Store) -> list[str]:
         problems.append("two segments share an id")
     with_segments = set(owners["track_id"].to_pylist())
     if lost := with_segments - set(ids):
-        problems.append(f"{len(lost)} tracks were left half written by a killed run (no search sees them); gliss index removes them")
+        problems.append(
+            f"{len(lost)} tracks were left half written by a killed run (no search sees them); gliss index removes them"
+        )
     if bare := [track["path"] for track in tracks if track["id"] not in with_segments]:
         problems.append(f"{len(bare)} tracks have no segments, such as {bare[0]}")
     for name, block in store.blocks().items():
         for table in ("tracks", "segments"):
-            vectors = matrix(store.rows(table, [name], f"{name} IS NOT NULL")[name]) if getattr(store, table).count_rows() else np.zeros((0, 1))
+            vectors = (
+                matrix(store.rows(table, [name], f"{name} IS NOT NULL")[name])
+                if getattr(store, table).count_rows()
+                else np.zeros((0, 1))
+            )
             lengths = np.linalg.norm(vectors, axis=1)
-            if len(vectors) and (not np.isfinite(vectors).all() or np.any((np.abs(lengths - 1) > 1e-3) & (lengths > 1e-6))):
+            if len(vectors) and (
+                not np.isfinite(vectors).all() or np.any((np.abs(lengths - 1) > 1e-3) & (lengths > 1e-6))
+            ):
                 problems.append(f"block {name} of {table} holds vectors that are not of unit length")
         if block.encoder and encoders.card(block.encoder).space_id != block.space_id:
             problems.append(f"block {name} was made by another version of {block.encoder}; index into a new library")
     files = [path for path in paths if "://" not in path]
     if missing := [path for path in files if not Path(path).exists()]:
-        problems.append(f"{len(missing)} files are gone, such as {missing[0]}; gliss index on their folder removes them")
+        problems.append(
+            f"{len(missing)} files are gone, such as {missing[0]}; gliss index on their folder removes them"
+        )
     return problems
 
 

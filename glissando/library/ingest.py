@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LibraryError
 from .decoding import DecoderPool, Message
 from .embedding import Embedded, Embedder, EmbedStream
+from .known import Known, gone_tracks, known_tracks
+from .rows import new_rows, tempo_columns
 from .scan import find_audio
 from .store import Store
 
@@ -86,16 +87,6 @@ class Progress:
     path: str
 
 
-@dataclass(frozen=True)
-class _Known:
-    id: str
-    path: str
-    content_hash: str
-    audio_hash: str
-    status: tuple[int, int, int]
-    missing: tuple[str, ...]  # blocks that have no vector yet
-
-
 def ingest(
     store: Store,
     embedder: Embedder,
@@ -144,9 +135,9 @@ class _Run:
     ) -> None:
         self.store, self.embedder, self.on_progress = store, embedder, on_progress
         self.report = IngestReport()
-        self.known = _known_tracks(store, list(embedder.encoders))
+        self.known = known_tracks(store, list(embedder.encoders))
         files = find_audio(roots)
-        self.gone = _gone(self.known.values(), files, roots)
+        self.gone = gone_tracks(self.known.values(), files, roots)
         self.moves = {known.content_hash: known for known in self.gone if not known.missing}
         self.originals = {known.content_hash: known for known in self.known.values() if not known.missing}
         self.todo: dict[str, int] = {}
@@ -156,11 +147,16 @@ class _Run:
             except OSError:
                 status = None
             known = self.known.get(str(file))
-            if status and known and not known.missing and known.status == (status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+            if (
+                status
+                and known
+                and not known.missing
+                and known.status == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            ):
                 self.report.unchanged += 1
             else:
                 self.todo[str(file)] = status.st_size if status else 0
-        self.verdicts: dict[str, tuple[str, _Known | None]] = {}
+        self.verdicts: dict[str, tuple[str, Known | None]] = {}
         self.streams: dict[str, EmbedStream] = {}
         self.tracks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
@@ -256,10 +252,12 @@ class _Run:
         else:
             self.report.unchanged += 1
 
-    def _copy(self, known: _Known, path: str, body: Mapping[str, Any]) -> None:
+    def _copy(self, known: Known, path: str, body: Mapping[str, Any]) -> None:
         track_columns = self.store.tracks.schema.names
         (track,) = _vector_rows(self.store.rows("tracks", track_columns, f"id = '{known.id}'"))
-        segments = _vector_rows(self.store.rows("segments", self.store.segments.schema.names, f"track_id = '{known.id}'"))
+        segments = _vector_rows(
+            self.store.rows("segments", self.store.segments.schema.names, f"track_id = '{known.id}'")
+        )
         new = uuid.uuid4().hex
         self._add(
             {**track, "id": new, "path": path, **_pick(body, STATUS)},
@@ -275,26 +273,8 @@ class _Run:
             self._fill(known.id, embedded)
             self.report.changed += 1
             return
-        new = uuid.uuid4().hex
-        blocks = self.store.blocks()
-        track = {
-            "id": new,
-            "path": path,
-            **_pick(body, ("audio_hash", "duration", "sample_rate", *STATUS, *TAGS)),
-            **described(embedded, has_tags="tags" in self.store.tracks.schema.names),
-            **{block: embedded.vectors.get(block) for block in blocks},
-        }
-        segments = [
-            {
-                "id": f"{new}:{i}",
-                "track_id": new,
-                "start": start,
-                "end": end,
-                **{b: embedded.segment_vectors[b][i] if b in embedded.vectors else None for b in blocks},
-            }
-            for i, (start, end) in enumerate(embedded.segments)
-        ]
-        self._add(track, segments)
+        facts = {"path": path, **_pick(body, ("audio_hash", "duration", "sample_rate", *STATUS, *TAGS))}
+        self._add(*new_rows(self.store, embedded, facts))
         if kind == "changed":
             self.report.changed += 1
         else:
@@ -302,14 +282,20 @@ class _Run:
 
     def _fill(self, track_id: str, embedded: Embedded) -> None:
         """Give a track its vectors in blocks that are new."""
-        found = self.store.rows("segments", ["id", "start"], f"track_id = '{track_id}'").sort_by("start")["id"].to_pylist()
+        found = (
+            self.store.rows("segments", ["id", "start"], f"track_id = '{track_id}'").sort_by("start")["id"].to_pylist()
+        )
         vectors = embedded.segment_vectors
         self.store.update(
-            "segments", [{"id": id_, **{b: vectors[b][i] for b in vectors}} for i, id_ in enumerate(found[: len(embedded.segments)])]
+            "segments",
+            [
+                {"id": id_, **{b: vectors[b][i] for b in vectors}}
+                for i, id_ in enumerate(found[: len(embedded.segments)])
+            ],
         )
         extra: dict[str, Any] = {} if embedded.tags is None else {"tags": embedded.tags}
         if embedded.tempo is not None:
-            extra |= described(embedded, has_tags=False)
+            extra |= tempo_columns(embedded)
         self.store.update("tracks", [{"id": track_id, **embedded.vectors, **extra}])
 
     def _add(self, track: dict[str, Any], segments: list[dict[str, Any]]) -> None:
@@ -341,30 +327,6 @@ def _on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def described(embedded: Embedded, *, has_tags: bool) -> dict[str, Any]:
-    """Give the columns of a track that are read from the sound but are no blocks.
-
-    Parameters
-    ----------
-    embedded : Embedded
-        What the encoders said.
-    has_tags : bool
-        Whether the library has a tag column.
-
-    Returns
-    -------
-    dict
-        Tempo and tags.
-    """
-    tempo = embedded.tempo
-    row: dict[str, Any] = {
-        "tempo": tempo.bpm if tempo else None,
-        "tempo_confidence": tempo.confidence if tempo else None,
-        "tempo_candidates": list(tempo.candidates) if tempo else None,
-    }
-    return {**row, "tags": embedded.tags} if has_tags else row
-
-
 def _pick(mapping: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: mapping[name] for name in names}
 
@@ -375,39 +337,3 @@ def _vector_rows(table: Any) -> list[dict[str, Any]]:
         {k: np.asarray(v, np.float32) if isinstance(v, list) and k != "tempo_candidates" else v for k, v in row.items()}
         for row in rows
     ]
-
-
-def _known_tracks(store: Store, blocks: Sequence[str]) -> dict[str, _Known]:
-    columns = ["id", "path", "content_hash", "audio_hash", "size", "mtime_ns", "ctime_ns"]
-    missing: dict[str, list[str]] = {}
-    for block in blocks:
-        for id_ in store.rows("tracks", ["id"], f"{block} IS NULL")["id"].to_pylist():
-            missing.setdefault(id_, []).append(block)
-    return {
-        row["path"]: _Known(
-            row["id"],
-            row["path"],
-            row["content_hash"] or "",
-            row["audio_hash"] or "",
-            (row["size"], row["mtime_ns"], row["ctime_ns"]),
-            tuple(missing.get(row["id"], ())),
-        )
-        for row in store.rows("tracks", columns).to_pylist()
-    }
-
-
-def _gone(known: Iterable[_Known], files: Sequence[Path], roots: Sequence[str | Path]) -> list[_Known]:
-    """Tracks below the given folders whose file is no longer there."""
-    folders = [path.resolve() for path in (Path(root).expanduser() for root in roots) if path.is_dir()]
-    found = {str(file) for file in files}
-    gone = []
-    for folder in folders:
-        below = [track for track in known if Path(track.path).is_relative_to(folder)]
-        lost = [track for track in below if track.path not in found and not Path(track.path).exists()]
-        if below and len(lost) == len(below) and not any(file.is_relative_to(folder) for file in files):
-            raise LibraryError(
-                f"{folder}: holds no audio now, but the library has {len(below)} tracks from it; is a drive missing? "
-                f'To drop them: gliss library remove "{folder}"'
-            )
-        gone += lost
-    return list({track.id: track for track in gone}.values())

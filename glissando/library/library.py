@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,11 +18,14 @@ from .. import encoders
 from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
 from ..latent import TempoShift
+from ..paths import data_dir
 from .embedding import Embedded, Embedder, embed_file, unit
-from .ingest import IngestReport, Progress, described, ingest
-from .query import Query, Seed, parse_seed, parse_tempo, tempo_range
-from .search import Hit, Target, joint_weights, search
-from .store import Block, Store, any_of, matrix, quote
+from .ingest import IngestReport, Progress, ingest
+from .query import TAG_THRESHOLD, Query, Seed, parse_seed, parse_tempo, tempo_range
+from .rows import new_rows
+from .search import Hit, Target, joint_weights, list_tracks, search
+from .seeds import SeedVectors, find_track
+from .store import Block, Store, matrix, quote
 
 DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "rhythm"}
 MINUS = 0.5  # how strongly a seed to move away from counts (Rocchio)
@@ -97,7 +101,8 @@ class Library:
                     self.store.add_block(block)
             elif present[name].encoder != block.encoder:
                 raise LibraryError(
-                    f"block {name!r} of this library is made by {present[name].encoder}, not {block.encoder}; name a new block"
+                    f"block {name!r} of this library is made by {present[name].encoder}, not {block.encoder}; "
+                    "name a new block"
                 )
 
     def __len__(self) -> int:
@@ -150,43 +155,31 @@ class Library:
             if files:
                 report = ingest(self.store, self.embedder(), files, jobs=max(1, min(cores, 8)), on_progress=on_progress)
             if arrays:
-                self._add_arrays(arrays, names or [_array_name(audio) for audio in arrays], report)
+                self._add_arrays(arrays, names or [_digest(audio) for audio in arrays], report)
         finally:
             torch.set_num_threads(before)
         return report
 
     def _add_arrays(self, arrays: Sequence[Audio], names: Sequence[str], report: IngestReport) -> None:
-        import uuid
-
-        rows, segments = [], []
-        tagged = "tags" in self.store.tracks.schema.names
+        tracks, segments = [], []
         for audio, name in zip(arrays, names, strict=True):
-            embedded = self.embed(audio, name=name)
-            new = uuid.uuid4().hex
-            digest = _array_name(audio)
-            blank = dict.fromkeys(("artist", "album", "year", "size", "mtime_ns", "ctime_ns"))
-            rows.append(
-                {
-                    **blank,
-                    "id": new,
-                    "path": name if "://" in name else f"array://{name}",
-                    "title": name,
-                    "content_hash": digest,
-                    "audio_hash": digest,
-                    "duration": audio.duration,
-                    "sample_rate": audio.sample_rate,
-                    **described(embedded, has_tags=tagged),
-                    **{block: embedded.vectors.get(block) for block in self.store.blocks()},
-                }
-            )
-            for i, (start, end) in enumerate(embedded.segments):
-                vectors = {b: v[i] for b, v in embedded.segment_vectors.items()}
-                empty = dict.fromkeys(self.store.blocks())
-                segments.append({**empty, "id": f"{new}:{i}", "track_id": new, "start": start, "end": end, **vectors})
+            digest = _digest(audio)
+            facts = {
+                **dict.fromkeys(("artist", "album", "year", "size", "mtime_ns", "ctime_ns")),
+                "path": f"array://{name}",
+                "title": name,
+                "content_hash": digest,
+                "audio_hash": digest,
+                "duration": audio.duration,
+                "sample_rate": audio.sample_rate,
+            }
+            track, parts = new_rows(self.store, self.embed(audio, name=name), facts)
+            tracks.append(track)
+            segments += parts
             report.added += 1
             report.audio_seconds += audio.duration
         with self.store.writing():
-            self.store.put(rows, segments)
+            self.store.put(tracks, segments)
 
     def embedder(self, blocks: Iterable[str] | None = None) -> Embedder:
         """Load the encoders of this library.
@@ -213,7 +206,8 @@ class Library:
             if encoders.card(block.encoder).space_id != block.space_id:
                 raise LibraryError(
                     f"block {name!r} lies in the space {block.space_id}, but {block.encoder} now makes "
-                    f"{encoders.card(block.encoder).space_id}; index into a new library, vectors of two spaces are never mixed"
+                    f"{encoders.card(block.encoder).space_id}; index into a new library, "
+                    "vectors of two spaces are never mixed"
                 )
             if block.encoder not in self._encoders:
                 self._encoders[block.encoder] = encoders.load(block.encoder, device=self.device)
@@ -296,10 +290,6 @@ class Library:
         QueryError
             If a seed, tag or block is unknown or the query makes no sense.
         """
-        from .query import TAG_THRESHOLD
-
-        def numbers(names: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
-            return dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, TAG_THRESHOLD)
 
         if isinstance(tempo, str):
             tempo = parse_tempo(tempo)
@@ -308,8 +298,8 @@ class Library:
         query = Query(
             tempo_ratio=tempo_ratio,
             tempo=tempo,
-            tags=numbers(tags),
-            no_tags=numbers(no_tags),
+            tags=_with_threshold(tags),
+            no_tags=_with_threshold(no_tags),
             weights=dict(weights or {}),
             per_artist=per_artist,
             per_album=per_album,
@@ -319,9 +309,11 @@ class Library:
         )
         unknown = set(query.weights) - set(self.store.blocks())
         if unknown:
-            raise QueryError(f"there is no block {sorted(unknown)[0]!r}; this library has {', '.join(self.store.blocks())}")
+            raise QueryError(
+                f"there is no block {sorted(unknown)[0]!r}; this library has {', '.join(self.store.blocks())}"
+            )
         if not seeds and not minus:
-            return self._list(query)
+            return list_tracks(self.store, query)
         target = self._target(seeds, minus, query)
         joined = joint_weights(target.vectors, query.weights)
         if not joined:
@@ -348,7 +340,7 @@ class Library:
             frozenset(seed.audio_hash for seed in [*plus, *away] if seed.audio_hash),
         )
 
-    def _translate(self, seed: _Seed, block: str, query: Query) -> NDArray[np.float32]:
+    def _translate(self, seed: SeedVectors, block: str, query: Query) -> NDArray[np.float32]:
         vector = seed.vectors[block]
         ratio = query.tempo_ratio
         if query.tempo and seed.tempo:
@@ -362,22 +354,22 @@ class Library:
     def _shift(self) -> TempoShift:
         return TempoShift()
 
-    def _seed(self, seed: SeedLike) -> _Seed:
+    def _seed(self, seed: SeedLike) -> SeedVectors:
         if isinstance(seed, Audio):
-            return _Seed.of(self.embed(seed))
+            return SeedVectors.of(self.embed(seed))
         parsed = Seed(str(seed)) if isinstance(seed, Path) or Path(seed).is_file() else parse_seed(seed)
         if parsed.start is not None:
             found = self.find(parsed.name)
             path = found["path"] if found else parsed.name
-            return _Seed.of(self.embed(path, start=parsed.start, end=parsed.end), found)
+            return SeedVectors.of(self.embed(path, start=parsed.start, end=parsed.end), found)
         found = self.find(parsed.name)
         if found is None:
-            return _Seed.of(self.embed(Path(parsed.name).expanduser()))
+            return SeedVectors.of(self.embed(Path(parsed.name).expanduser()))
         columns = [*self.store.blocks(), "tempo"]
         row = self.store.rows("tracks", columns, f"id = {quote(found['id'])}")
         vectors = {block: matrix(row[block])[0] for block in self.store.blocks()}
         present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
-        return _Seed(present, row["tempo"][0].as_py(), found["id"], found["audio_hash"])
+        return SeedVectors(present, row["tempo"][0].as_py(), found["id"], found["audio_hash"])
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Find one track by its path, or by words of its artist and title.
@@ -397,58 +389,11 @@ class Library:
         QueryError
             If the words fit none or several, or the file does not exist.
         """
-        columns = ["id", "path", "artist", "title", "audio_hash"]
-        resolved = str(Path(name).expanduser().resolve())
-        rows = self.store.rows("tracks", columns, any_of("path", list({name, resolved, f"array://{name}"}))).to_pylist()
-        if rows:
-            return dict(rows[0])
-        if Path(resolved).is_file():
-            return None
-        if "/" in name or "\\" in name:
-            raise QueryError(f"{name}: there is no such file, nor a track of that path in the library")
-        words = name.lower().split()
-        fits = []
-        for row in self.store.rows("tracks", columns).to_pylist():
-            text = f"{row['artist'] or ''} {row['title'] or ''} {Path(row['path']).name}".lower()
-            if words and all(word in text for word in words):
-                fits.append(row)
-        if len(fits) == 1:
-            return dict(fits[0])
-        if not fits:
-            raise QueryError(f"{name}: is neither a file nor words of a track in the library")
-        some = "; ".join(Path(row["path"]).name for row in fits[:5])
-        raise QueryError(f"{name}: fits {len(fits)} tracks ({some}{' ...' if len(fits) > 5 else ''}); give more words or the path")
-
-    def _list(self, query: Query) -> list[Hit]:
-        """Without seeds: what passes the filters, by the probability of the wanted tags."""
-        from .query import match_tag
-        from .search import TRACK_COLUMNS, filters
-
-        names = self.store.tag_names()
-        where = filters(query, names)
-        if where is None:
-            raise QueryError("nothing to search for; name a track, a tag or a tempo")
-        columns = [*TRACK_COLUMNS, *(["tags"] if query.tags else [])]
-        table = self.store.rows("tracks", columns, where)
-        scores = np.ones(table.num_rows, np.float32)
-        for word in query.tags:
-            scores = scores * matrix(table["tags"])[:, match_tag(word, names)].max(axis=1)
-        rows = table.drop_columns(["tags"] if query.tags else []).to_pylist()
-        order = np.argsort(-scores, kind="stable")[: query.k]
-        keep = ("path", "artist", "album", "title", "year", "duration", "tempo", "tempo_confidence")
-        return [Hit(score=float(scores[i]), parts={}, similarities={}, **{key: rows[i][key] for key in keep}) for i in order]
+        return find_track(self.store, name)
 
 
-class _Seed:
-    """Vectors of one seed, and which track it is."""
-
-    def __init__(self, vectors: dict[str, NDArray[np.float32]], tempo: float | None, id_: str | None, audio_hash: str | None) -> None:
-        self.vectors, self.tempo, self.id, self.audio_hash = vectors, tempo, id_, audio_hash
-
-    @classmethod
-    def of(cls, embedded: Embedded, track: Mapping[str, Any] | None = None) -> _Seed:
-        tempo = embedded.tempo.bpm if embedded.tempo else None
-        return cls(embedded.vectors, tempo, track["id"] if track else None, track["audio_hash"] if track else None)
+def _with_threshold(names: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    return dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, TAG_THRESHOLD)
 
 
 def default_location() -> Path:
@@ -459,8 +404,6 @@ def default_location() -> Path:
     Path
         A folder that may not exist yet.
     """
-    from ..paths import data_dir
-
     return data_dir() / "library"
 
 
@@ -469,7 +412,5 @@ def _block(name: str, encoder: str) -> Block:
     return Block(name, encoder, card.space_id, card.dim, card.tag_names)
 
 
-def _array_name(audio: Audio) -> str:
-    import hashlib
-
+def _digest(audio: Audio) -> str:
     return hashlib.blake2b(np.ascontiguousarray(audio.samples).tobytes(), digest_size=16).hexdigest()

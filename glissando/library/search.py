@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import QueryError
 from .query import Query, match_tag
 from .store import Store, any_of, matrix
 
 DEFAULT_WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}
 SAME_SONG = 0.995  # joint similarity above which two recordings are taken for one song
-TRACK_COLUMNS = (
-    "id path duration artist album title year tempo tempo_confidence tempo_candidates audio_hash".split()
-)
+TRACK_COLUMNS = ("id path duration artist album title year tempo tempo_confidence tempo_candidates audio_hash").split()
 
 Vectors = NDArray[np.float32]
 
@@ -114,7 +113,7 @@ def joint_weights(blocks: Iterable[str], wanted: Mapping[str, float]) -> dict[st
     return {block: weight / total for block, weight in raw.items() if weight > 0} if total else {}
 
 
-def filters(query: Query, tag_names: tuple[str, ...]) -> str | None:
+def _filters(query: Query, tag_names: tuple[str, ...]) -> str | None:
     """Write the filter on tempo and tags.
 
     Parameters
@@ -158,7 +157,7 @@ def search(store: Store, target: Target, query: Query, weights: Mapping[str, flo
     list of Hit
         Best first.
     """
-    where = filters(query, store.tag_names())
+    where = _filters(query, store.tag_names())
     vectors = {block: target.vectors[block] for block in weights}
     if query.moments:
         allowed = set(store.rows("tracks", ["id"], where)["id"].to_pylist()) if where else None
@@ -167,6 +166,43 @@ def search(store: Store, target: Target, query: Query, weights: Mapping[str, flo
         allowed = None
         ranked = _rank(store, "tracks", vectors, weights, where)
     return [*_choose(store, ranked, target, query, weights, allowed)]
+
+
+def list_tracks(store: Store, query: Query) -> list[Hit]:
+    """List what passes the filters, by the probability of the wanted tags.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    query : Query
+        With tags or a tempo.
+
+    Returns
+    -------
+    list of Hit
+        Best first; the score is the product of the probabilities.
+
+    Raises
+    ------
+    QueryError
+        If there is no filter.
+    """
+    names = store.tag_names()
+    where = _filters(query, names)
+    if where is None:
+        raise QueryError("nothing to search for; name a track, a tag or a tempo")
+    columns = [*TRACK_COLUMNS, *(["tags"] if query.tags else [])]
+    table = store.rows("tracks", columns, where)
+    scores = np.ones(table.num_rows, np.float32)
+    for word in query.tags:
+        scores = scores * matrix(table["tags"])[:, match_tag(word, names)].max(axis=1)
+    rows = table.drop_columns(["tags"] if query.tags else []).to_pylist()
+    order = np.argsort(-scores, kind="stable")[: query.k]
+    keep = ("path", "artist", "album", "title", "year", "duration", "tempo", "tempo_confidence")
+    return [
+        Hit(score=float(scores[i]), parts={}, similarities={}, **{key: rows[i][key] for key in keep}) for i in order
+    ]
 
 
 def _rank(
@@ -212,8 +248,17 @@ def _choose(
             for i in range(first, min(first + page, len(ranked.ids)))
             if ranked.keys[i] not in seen and (allowed is None or ranked.keys[i] in allowed)
         ]
-        tracks = _fetch(store, "tracks", [*TRACK_COLUMNS, *(weights if query.not_same_song else ())], [ranked.keys[i] for i in positions])
-        moments = _fetch(store, "segments", ["id", "start", "end"], [ranked.ids[i] for i in positions]) if query.moments else {}
+        tracks = _fetch(
+            store,
+            "tracks",
+            [*TRACK_COLUMNS, *(weights if query.not_same_song else ())],
+            [ranked.keys[i] for i in positions],
+        )
+        moments = (
+            _fetch(store, "segments", ["id", "start", "end"], [ranked.ids[i] for i in positions])
+            if query.moments
+            else {}
+        )
         for i in positions:
             track = tracks.get(ranked.keys[i])
             if track is None or track["id"] in seen:  # a segment of a killed run, or a track that has its moment

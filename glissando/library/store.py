@@ -198,10 +198,14 @@ class Store:
             self.tracks = self._db.open_table("tracks")
             self.segments = self._db.open_table("segments")
         except (OSError, ValueError, RuntimeError) as error:
-            raise LibraryError(f"{location}: the library is damaged ({str(error).splitlines()[0]}); restore it or index again") from error
+            raise LibraryError(
+                f"{location}: the library is damaged ({str(error).splitlines()[0]}); restore it or index again"
+            ) from error
         found = (self._blocks.schema.metadata or {}).get(b"glissando_format", b"?").decode()
         if found != str(FORMAT):
-            raise LibraryError(f"{location}: is of format {found}, this version reads {FORMAT}; index into a new library")
+            raise LibraryError(
+                f"{location}: is of format {found}, this version reads {FORMAT}; index into a new library"
+            )
 
     def _create(self, blocks: Sequence[Block]) -> None:
         vectors = [pa.field(block.name, vector_type(block.dim)) for block in blocks]
@@ -209,7 +213,9 @@ class Store:
         # "blocks" comes last: a library exists once it is there
         self._db.create_table("segments", schema=pa.schema([*SEGMENT_FIELDS, *vectors]), exist_ok=True)
         self._db.create_table("tracks", schema=pa.schema([*TRACK_FIELDS, *tags, *vectors]), exist_ok=True)
-        rows = pa.Table.from_pylist([{**asdict(b), "tag_names": list(b.tag_names)} for b in blocks], schema=BLOCK_SCHEMA)
+        rows = pa.Table.from_pylist(
+            [{**asdict(b), "tag_names": list(b.tag_names)} for b in blocks], schema=BLOCK_SCHEMA
+        )
         self._db.create_table("blocks", data=rows, schema=BLOCK_SCHEMA)
 
     @contextlib.contextmanager
@@ -236,7 +242,9 @@ class Store:
             with FileLock(path, timeout=0):
                 yield
         except Timeout as error:
-            raise LibraryError(f"{self.location}: another process is writing to this library; wait for it to end") from error
+            raise LibraryError(
+                f"{self.location}: another process is writing to this library; wait for it to end"
+            ) from error
         except PermissionError as error:
             raise LibraryError(f"{self.location}: can't be written ({error.strerror})") from error
 

@@ -8,7 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 OCTAVES = (1 / 3, 1 / 2, 1.0, 2.0, 3.0)
 
 
-def tempo_hit(estimate: ArrayLike, reference: ArrayLike, *, tolerance: float = 0.04, octaves: bool = False) -> NDArray[np.bool_]:
+def tempo_hit(
+    estimate: ArrayLike, reference: ArrayLike, *, tolerance: float = 0.04, octaves: bool = False
+) -> NDArray[np.bool_]:
     """Tell which tempi are right.
 
     Parameters
@@ -31,4 +33,6 @@ def tempo_hit(estimate: ArrayLike, reference: ArrayLike, *, tolerance: float = 0
     """
     found, wanted = np.asarray(estimate, float), np.asarray(reference, float)
     levels = OCTAVES if octaves else (1.0,)
-    return np.logical_or.reduce([np.abs(found - level * wanted) <= tolerance * level * wanted for level in levels])
+    near = [np.abs(found - level * wanted) <= tolerance * level * wanted for level in levels]
+    right: NDArray[np.bool_] = np.logical_or.reduce(near)
+    return right

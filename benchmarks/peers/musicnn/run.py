@@ -13,7 +13,6 @@ last window ``.../tags``, ``.../embedding``; ``.../windows`` names those windows
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def main(out: str, *files: str) -> None:
             training = tf.compat.v1.placeholder(tf.bool)
             outputs = models.define_model(x, training, model, TAGS)
         with tf.compat.v1.Session() as session:
-            tf.compat.v1.train.Saver().restore(session, os.path.dirname(musicnn.__file__) + f"/{model}/")
+            tf.compat.v1.train.Saver().restore(session, f"{Path(musicnn.__file__).parent}/{model}/")
             names = LAYERS["vgg" if model.endswith("vgg") else "musicnn"]
             wanted = dict(zip(names, [tf.nn.sigmoid(outputs[0]), *outputs[1:]], strict=True))
             for stem, batch in windows.items():

@@ -1,0 +1,99 @@
+"""What a search starts from: tracks found by path or words, and their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import QueryError
+from .embedding import Embedded
+from .store import Store, any_of
+
+
+@dataclass(frozen=True)
+class SeedVectors:
+    """A seed as a search needs it.
+
+    Parameters
+    ----------
+    vectors : dict of str to ndarray
+        Block to unit vector.
+    tempo : float, optional
+        Estimate in BPM.
+    id, audio_hash : str, optional
+        Of the track, if it is in the library.
+    """
+
+    vectors: dict[str, NDArray[np.float32]]
+    tempo: float | None
+    id: str | None = None
+    audio_hash: str | None = None
+
+    @classmethod
+    def of(cls, embedded: Embedded, track: Mapping[str, Any] | None = None) -> SeedVectors:
+        """Take what the encoders just said.
+
+        Parameters
+        ----------
+        embedded : Embedded
+            Vectors and tempo.
+        track : mapping, optional
+            The track it is a part of.
+
+        Returns
+        -------
+        SeedVectors
+            The seed.
+        """
+        tempo = embedded.tempo.bpm if embedded.tempo else None
+        return cls(embedded.vectors, tempo, track["id"] if track else None, track["audio_hash"] if track else None)
+
+
+def find_track(store: Store, name: str) -> dict[str, Any] | None:
+    """Find one track by its path, or by words of its artist and title.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    name : str
+        Path, or words.
+
+    Returns
+    -------
+    dict or None
+        Id, path, artist, title and sound hash; None if ``name`` is a file that isn't in the library.
+
+    Raises
+    ------
+    QueryError
+        If the words fit none or several, or the file does not exist.
+    """
+    columns = ["id", "path", "artist", "title", "audio_hash"]
+    resolved = str(Path(name).expanduser().resolve())
+    rows = store.rows("tracks", columns, any_of("path", list({name, resolved, f"array://{name}"}))).to_pylist()
+    if rows:
+        return dict(rows[0])
+    if Path(resolved).is_file():
+        return None
+    if "/" in name or "\\" in name:
+        raise QueryError(f"{name}: there is no such file, nor a track of that path in the library")
+    words = name.lower().split()
+    fits = []
+    for row in store.rows("tracks", columns).to_pylist():
+        text = f"{row['artist'] or ''} {row['title'] or ''} {Path(row['path']).name}".lower()
+        if words and all(word in text for word in words):
+            fits.append(row)
+    if len(fits) == 1:
+        return dict(fits[0])
+    if not fits:
+        raise QueryError(f"{name}: is neither a file nor words of a track in the library")
+    some = "; ".join(Path(row["path"]).name for row in fits[:5])
+    raise QueryError(
+        f"{name}: fits {len(fits)} tracks ({some}{' ...' if len(fits) > 5 else ''}); give more words or the path"
+    )
