@@ -91,12 +91,29 @@ def aisfx_difference() -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
 
+def write_inputs(folder: Path) -> None:
+    """Write the demo tracks and the synthetic signals as files."""
+    import shutil
+
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in fetch_tracks(cache_dir() / "demo")[0].rglob("*.opus"):
+        shutil.copy(file, folder)
+    for name, samples in signals().items():
+        soundfile.write(folder / f"{name}.wav", samples, SAMPLE_RATE, subtype="FLOAT")
+
+
 def main() -> None:
     """Compare and write ``results/parity.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--golden", type=Path, default=GOLDEN)
+    parser.add_argument("--inputs", type=Path, help="only write the compared files into this folder, for the peer")
     parser.add_argument("--quick", action="store_true", help="four tracks instead of 28")
     arguments = parser.parse_args()
+    if arguments.inputs:
+        write_inputs(arguments.inputs)
+        return
     golden = dict(np.load(arguments.golden))
     music, _ = fetch_tracks(cache_dir() / "demo")
     files = sorted(music.rglob("*.opus"))[:: 7 if arguments.quick else 1]

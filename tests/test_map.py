@@ -86,8 +86,8 @@ def test_click_plays_in_a_real_browser(page: Path, tmp_path: Path) -> None:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     flags = (
-        "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update "
-        "disable-sync autoplay-policy=no-user-gesture-required window-size=1200,800"
+        "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "
+        "disable-component-update disable-sync autoplay-policy=no-user-gesture-required window-size=1200,800"
     )
     for flag in (*flags.split(), f"user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(f"--{flag}")

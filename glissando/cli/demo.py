@@ -16,7 +16,7 @@ from .options import console
 if TYPE_CHECKING:
     from ..library import Library
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 WHEEL = "immich-memories-music==0.1.0"
 WHEEL_SHA256 = "1b702f617250ed8ffe3dc2bba4d2105f842b6d5da08e8ff9a10110f54b7bd06a"

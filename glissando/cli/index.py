@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..library import IngestReport, Library
     from ..library import Progress as Step
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 SHOWN_FAILURES = 200
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from .options import LibraryOption, console, errors
 
-app = typer.Typer(no_args_is_help=True, help="Look after the library.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look after the library.")
 
 
 @app.command()

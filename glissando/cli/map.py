@@ -13,7 +13,7 @@ from .options import LibraryOption, choice, console
 if TYPE_CHECKING:
     from ..library import Library
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command("map")

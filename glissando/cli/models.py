@@ -13,7 +13,7 @@ from rich.table import Table
 from ..errors import ModelError
 from .options import console, errors
 
-app = typer.Typer(no_args_is_help=True, help="List and fetch model weights.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and fetch model weights.")
 
 
 @app.command("list")

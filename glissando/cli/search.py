@@ -12,7 +12,7 @@ from rich.table import Table
 from ..errors import QueryError
 from .options import DeviceOption, LibraryOption, OutputOption, choice, clock, console, errors, hit_name
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

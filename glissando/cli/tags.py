@@ -15,7 +15,7 @@ from .options import DeviceOption, choice, console
 if TYPE_CHECKING:
     from ..library import Embedded
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

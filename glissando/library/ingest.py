@@ -160,8 +160,11 @@ class _Run:
         self.streams: dict[str, EmbedStream] = {}
         self.tracks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
+        self.placed: list[dict[str, Any]] = []  # tracks with a new path or new times
+        self.retagged: list[dict[str, Any]] = []
         self.flushed = time.monotonic()
         self.done = self.done_bytes = 0
+        self.total_bytes = sum(self.todo.values())
 
     def run(self, jobs: int) -> IngestReport:
         started = time.monotonic()
@@ -230,14 +233,14 @@ class _Run:
             case "same":
                 _, known = self.verdicts[path]
                 assert known is not None
-                self.store.update("tracks", [{"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)}])
+                self.retagged.append({"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)})
                 self.report.retagged += 1
             case "end":
                 self._finish(path, body)
         self.done, self.done_bytes = self.done + 1, self.done_bytes + self.todo[path]
         if self.on_progress:
-            total, total_bytes = len(self.todo), sum(self.todo.values())
-            self.on_progress(Progress(self.done, total, self.done_bytes, total_bytes, self.report.audio_seconds, path))
+            seconds = self.report.audio_seconds
+            self.on_progress(Progress(self.done, len(self.todo), self.done_bytes, self.total_bytes, seconds, path))
 
     def _skip(self, path: str, body: Mapping[str, Any]) -> None:
         kind, known = self.verdicts[path]
@@ -246,7 +249,7 @@ class _Run:
             self._copy(known, path, body)
             self.report.copied += 1
             return
-        self.store.update("tracks", [{"id": known.id, "path": path, **_pick(body, STATUS)}])
+        self.placed.append({"id": known.id, "path": path, **_pick(body, STATUS)})
         if kind == "moved":
             self.report.moved += 1
         else:
@@ -304,7 +307,9 @@ class _Run:
 
     def _flush(self) -> None:
         self.store.put(self.tracks, self.segments)
-        self.tracks, self.segments = [], []
+        self.store.update("tracks", self.placed)
+        self.store.update("tracks", self.retagged)
+        self.tracks, self.segments, self.placed, self.retagged = [], [], [], []
         self.flushed = time.monotonic()
 
 

@@ -338,6 +338,7 @@ class Library:
             vectors,
             frozenset(seed.id for seed in [*plus, *away] if seed.id),
             frozenset(seed.audio_hash for seed in [*plus, *away] if seed.audio_hash),
+            tuple(seed.vectors for seed in [*plus, *away]),
         )
 
     def _translate(self, seed: SeedVectors, block: str, query: Query) -> NDArray[np.float32]:

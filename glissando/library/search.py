@@ -15,7 +15,9 @@ from .query import Query, match_tag
 from .store import Store, any_of, matrix
 
 DEFAULT_WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}
-SAME_SONG = 0.995  # joint similarity above which two recordings are taken for one song
+# Similarity above which two recordings are one song. Measured on 296 clips of game music: mp3, opus and a cut of two
+# seconds keep 0.995 and more in timbre, different recordings stay below 0.984; rhythm tells them apart less well.
+SAME_SONG, IDENTITY = 0.99, "timbre"
 TRACK_COLUMNS = ("id path duration artist album title year tempo tempo_confidence tempo_candidates audio_hash").split()
 
 Vectors = NDArray[np.float32]
@@ -74,11 +76,14 @@ class Target:
         Ids of the seeds.
     audio_hashes : frozenset of str
         Sounds of the seeds.
+    seeds : tuple of dict
+        Vectors of every seed as it is, to know near duplicates by.
     """
 
     vectors: dict[str, Vectors]
     exclude: frozenset[str] = frozenset()
     audio_hashes: frozenset[str] = frozenset()
+    seeds: tuple[Mapping[str, Vectors], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,8 @@ def _choose(
     artists: Counter[str] = Counter()
     albums: Counter[tuple[str, str]] = Counter()
     hashes = set(target.audio_hashes)
-    chosen: list[dict[str, Vectors]] = [target.vectors] if query.not_same_song else []
+    chosen: list[Mapping[str, Vectors]] = [*target.seeds]
+    identity = [IDENTITY] if IDENTITY in store.blocks() else [*weights]
     given = 0
     page = max(50, 4 * query.k)
     for first in range(0, len(ranked.ids), page):
@@ -251,7 +257,7 @@ def _choose(
         tracks = _fetch(
             store,
             "tracks",
-            [*TRACK_COLUMNS, *(weights if query.not_same_song else ())],
+            [*TRACK_COLUMNS, *(identity if query.not_same_song else ())],
             [ranked.keys[i] for i in positions],
         )
         moments = (
@@ -270,10 +276,10 @@ def _choose(
             if query.per_album and album[1] and albums[album] >= query.per_album:
                 continue
             if query.not_same_song:
-                if track["audio_hash"] in hashes or any(_same(track, other, weights) for other in chosen):
+                if track["audio_hash"] in hashes or any(_same(track, other, identity) for other in chosen):
                     continue
                 hashes.add(track["audio_hash"])
-                chosen.append({block: track[block] for block in weights})
+                chosen.append({block: track[block] for block in identity})
             seen.add(track["id"])
             artists[artist] += 1
             albums[album] += 1
@@ -289,9 +295,9 @@ def _fetch(store: Store, table: str, columns: list[str], ids: list[str]) -> dict
     return {row["id"]: row for row in store.rows(table, columns, any_of("id", sorted(set(ids)))).to_pylist()}
 
 
-def _same(track: Mapping[str, Any], other: Mapping[str, Any], weights: Mapping[str, float]) -> bool:
-    shared = [block for block in weights if track[block] is not None and other.get(block) is not None]
-    return bool(shared) and all(float(np.dot(track[block], other[block])) > SAME_SONG for block in shared)
+def _same(track: Mapping[str, Any], other: Mapping[str, Any], blocks: Iterable[str]) -> bool:
+    pairs = [(track[block], other.get(block)) for block in blocks]
+    return all(a is not None and b is not None and float(np.dot(a, b)) > SAME_SONG for a, b in pairs)
 
 
 def _hit(

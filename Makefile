@@ -1,0 +1,78 @@
+# make demo: everything from nothing to a searched library of 28 free tracks.
+# make test: everything from nothing to passed tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
+PEERS := $(CACHE)/benchmarks/peers
+
+.PHONY: help demo test lint docs bench bench-parity bench-retrieval peer-musicnn peer-tempocnn lock browser clean
+
+help:
+	@echo "make demo   set up and run the demo       make bench   measure parity and retrieval"
+	@echo "make test   set up and run the tests      make docs    build the docs site into site/"
+	@echo "make lint   style, types, docstrings      make lock    resolve lock.txt anew"
+
+demo: $(VENV)/.core
+	$(BIN)/gliss demo --out demo-out
+
+test: $(VENV)/.dev browser
+	for model in musicnn-msd musicnn-mtt musicnn-msd-vgg musicnn-mtt-vgg aisfx; do $(BIN)/gliss models get $$model || exit 1; done
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/python -m pytest -q tests/test_rooms.py
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: bench-parity bench-retrieval
+
+bench-parity: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python parity.py
+
+bench-retrieval: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python retrieval.py
+
+# Golden numbers of the original musiCNN, from its own environment (TensorFlow).
+peer-musicnn: $(VENV)/.dev
+	$(PYTHON) -m venv $(PEERS)/musicnn
+	$(PEERS)/musicnn/bin/pip install -q -r benchmarks/peers/musicnn/requirements.txt
+	$(PEERS)/musicnn/bin/pip install -q --no-deps musicnn==0.1.0
+	cd benchmarks && ../$(BIN)/python parity.py --inputs $(PEERS)/inputs
+	$(PEERS)/musicnn/bin/python benchmarks/peers/musicnn/run.py tests/golden/musicnn.npz $(PEERS)/inputs/*
+
+# Tempo labels of the game music, from tempocnn's own environment.
+peer-tempocnn: $(VENV)/.dev
+	$(PYTHON) -m venv $(PEERS)/tempocnn
+	$(PEERS)/tempocnn/bin/pip install -q -r benchmarks/peers/tempocnn/requirements.txt
+	cd benchmarks && ../$(BIN)/python retrieval.py --clips
+	$(PEERS)/tempocnn/bin/python benchmarks/peers/tempocnn/run.py benchmarks/peers/tempocnn/labels.json $(CACHE)/benchmarks/originals/*.wav
+
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install -q torch==2.13.0
+	$(VENV)-lock/bin/pip install -q -e '.[dev,mule]'
+	$(VENV)-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' > lock.txt
+	rm -rf $(VENV)-lock
+
+# The page is tested in Debian's Chromium; where it can't be installed, that one test is skipped by name.
+browser:
+	@command -v chromium chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; } \
+	  || echo "No chromium here: the test of the page in a browser will be skipped."
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml lock.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[formats,maps]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml lock.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[dev,mule]'
+	@touch $@ $(VENV)/.core
+
+clean:
+	rm -rf $(VENV) demo-out site
