@@ -29,12 +29,9 @@ def test_tutorials_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     assert len(blocks) > 3
     for code in [code for language, code in blocks if language == "bash"]:
         done = run("bash", "-euo", "pipefail", "-c", code, cwd=tmp_path)
-        assert done.returncode == 0, f"{code}
-{done.stdout}
-{done.stderr}"
+        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr and "Warning" not in done.stderr
-    python = "
-".join(code for language, code in blocks if language == "python")
+    python = "\n".join(code for language, code in blocks if language == "python")
     done = run(sys.executable, "-W", "error::UserWarning", "-c", python, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     if page.stem == "first-evening":
