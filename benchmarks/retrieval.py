@@ -31,7 +31,9 @@ from glissando.paths import cache_dir
 CLIP, RATE = 30.0, 22_050  # seconds, Hz
 FACTORS = [float(2 ** (step / 3)) for step in range(-3, 4)]
 K, SEED = 5, 0
+DEPTH = 60  # hits asked for, so that five remain among the recordings whose labels agree
 ORACLE_EVERY = 3
+PLAIN = "no-op, rhythm 0.5, timbre 0.5"
 JOINT_ORACLE = "oracle, rhythm 0.5, timbre 0.5 (every third recording)"
 LABELS = Path(__file__).parent / "peers" / "tempocnn" / "labels.json"
 METRICS = {
@@ -146,7 +148,9 @@ def main() -> None:
             "cnn) agree within 4 %, queries and gallery alike. The constants of our tempo estimate were fitted to the agreeing labels of "
             "this very set, so the rows that use the estimate flatter it here; the demo tracks, not used for fitting, are the fair test.",
             "",
-            "Weights: timbre (musiCNN) and rhythm. Oracle: the truly stretched clip. No-op: the untranslated query.",
+            "Weights: timbre (musiCNN) and rhythm. Oracle: the truly stretched clip. No-op: the untranslated query, which at factor 1 "
+            "is the shift too; with both blocks it is the plain search. Where the filter leaves fewer than five hits, the missing ones "
+            "count as misses.",
         ],
     )
 
@@ -170,7 +174,7 @@ def report(
     def run(
         i: int, target: dict[str, NDArray[np.float32]], weights: dict[str, float], tempo: float | None = None
     ) -> list[int]:
-        query = Query(k=len(made), tempo=tempo_range(tempo) if tempo else None)
+        query = Query(k=DEPTH, tempo=tempo_range(tempo) if tempo else None)
         joined = joint_weights(target, weights)
         hits = search(store, Target(target, frozenset([ids[made[i][0]]])), query, joined)
         return [position[Path(hit.path).name] for hit in hits]
@@ -191,7 +195,7 @@ def report(
     systems["no-op, rhythm only"] = lambda i, j: run(
         i, {b: vectors[b][i, original] for b in both}, {"timbre": 0.0, "rhythm": 1.0}
     )
-    systems["no-op, rhythm 0.5, timbre 0.5"] = lambda i, j: run(i, {b: vectors[b][i, original] for b in both}, both)
+    systems[PLAIN] = lambda i, j: run(i, {b: vectors[b][i, original] for b in both}, both)
     systems["no-op, timbre only"] = lambda i, j: run(
         i, {b: vectors[b][i, original] for b in both}, {"timbre": 1.0, "rhythm": 0.0}
     )
@@ -207,7 +211,7 @@ def report(
             joint_oracle = np.isfinite(vectors["timbre"][i, j]).all()
             rankings = {name: system(i, j) for name, system in systems.items() if joint_oracle or name != JOINT_ORACLE}
             for name, ranking in rankings.items():
-                if ranking[:K] and not name.startswith(("no-op, rhythm", "oracle")):
+                if ranking[:K] and not name.startswith("oracle"):
                     alike.setdefault(name, []).append((i, float(np.mean(timbre[ranking[:K]] @ timbre[i]))))
             for data, kept in everyone.items():
                 pool = others & kept
@@ -244,12 +248,15 @@ def report(
                 )
             )
         print(f"{data:16} {name:58}", *(f"{row.value:.2f}" for row in rows[-4:]))
+    plain = float(np.mean([value for _, value in alike[PLAIN]]))
     for name, pairs in alike.items():
         numbers, groups = np.array([value for _, value in pairs]), np.array([i for i, _ in pairs])
         low, high = bootstrap(numbers, groups, seed=SEED)
         data = "Do they still sound alike? Timbre similarity of query and five nearest"
         rows.append(Row(data, name, "mean cosine (musiCNN)", float(numbers.mean()), len(pairs), "", low, high))
-        print(f"{name:58} {numbers.mean():.3f}")
+        share = float(numbers.mean()) / plain
+        rows.append(Row(data, name, "relative to the plain search", share, len(pairs)))
+        print(f"{name:58} {numbers.mean():.3f} {share:.3f}")
     return rows
 
 

@@ -16,9 +16,9 @@ from glissando import Library
 from glissando.audio import Audio, read, write
 from glissando.errors import LibraryError
 from glissando.library import health
+from glissando.library.columns import matrix
 from glissando.library.exchange import export, import_vectors
 from glissando.library.scan import find_audio
-from glissando.library.store import matrix
 
 
 def paths(library: Library) -> set[str]:
@@ -79,6 +79,36 @@ def test_moved_files_keep_their_vectors(library: Library, folder: Path) -> None:
     assert (report.moved, report.added, report.removed, report.audio_seconds) == (1, 0, 0, 0)
     assert np.array_equal(before, vector(library, "renamed.wav"))
     assert len(library) == 6
+
+
+def test_moves_between_folders_and_exchanged_contents(library: Library, folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    before = vector(library, "a80.wav")
+    (folder / "a80.wav").rename(elsewhere / "a80.wav")
+    report = library.add(elsewhere)
+    assert (report.moved, report.copied, report.added) == (1, 0, 0)
+    assert np.array_equal(before, vector(library, "a80.wav")) and len(library) == 6
+    old = vector(library, "c115.ogg")
+    shutil.copy(folder / "c115.ogg", folder / "new home of c.ogg")
+    write(folder / "c115.ogg", song(155, pitch=333))  # the same name, other music
+    report = library.add(folder)
+    assert (report.changed, report.added + report.copied) == (1, 1)
+    assert np.allclose(old, vector(library, "new home of c.ogg"), atol=1e-6)
+    assert health.verify(library.store) == []
+
+
+def test_a_full_disk_is_one_sentence(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    write(folder / "g90.wav", song(90))
+    monkeypatch.setattr(type(library.store.segments), "add", full)
+    with pytest.raises(LibraryError, match="writing failed .No space left on device.; what was written before is kept"):
+        library.add(folder)
+    monkeypatch.undo()
+    assert library.add(folder).added == 1
+    assert health.verify(library.store) == []
 
 
 def test_retagged_files_keep_their_vectors(library: Library, folder: Path) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from .. import encoders
 from ..errors import LibraryError
-from .store import Store, matrix
+from .columns import matrix
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,6 @@ class _Run:
         self.known = known_tracks(store, list(embedder.encoders))
         files = find_audio(roots)
         self.gone = gone_tracks(self.known.values(), files, roots)
-        self.moves = {known.content_hash: known for known in self.gone if not known.missing}
-        self.originals = {known.content_hash: known for known in self.known.values() if not known.missing}
         self.todo: dict[str, int] = {}
         for file in files:
             try:
@@ -156,6 +154,10 @@ class _Run:
                 self.report.unchanged += 1
             else:
                 self.todo[str(file)] = status.st_size if status else 0
+        # Rows that this run will not replace: their vectors can be given to other files of the same content.
+        steady = [known for known in self.known.values() if known.path not in self.todo and not known.missing]
+        self.originals = {known.content_hash: known for known in steady}
+        self.moves = {known.content_hash: known for known in steady if not Path(known.path).exists()}
         self.verdicts: dict[str, tuple[str, Known | None]] = {}
         self.streams: dict[str, EmbedStream] = {}
         self.tracks: list[dict[str, Any]] = []

@@ -19,13 +19,14 @@ from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
 from ..latent import TempoShift
 from ..paths import data_dir
+from .columns import matrix, quote
 from .embedding import Embedded, Embedder, embed_file, unit
 from .ingest import IngestReport, Progress, ingest
 from .query import TAG_THRESHOLD, Query, Seed, parse_seed, parse_tempo, tempo_range
 from .rows import new_rows
 from .search import Hit, Target, joint_weights, list_tracks, search
 from .seeds import SeedVectors, find_track
-from .store import Block, Store, matrix, quote
+from .store import Block, Store
 
 DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "rhythm"}
 MINUS = 0.5  # how strongly a seed to move away from counts (Rocchio)

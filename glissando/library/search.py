@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import QueryError
+from .columns import any_of, matrix
 from .query import Query, match_tag
-from .store import Store, any_of, matrix
+from .store import Store
 
 DEFAULT_WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}
 # Similarity above which two recordings are one song. Measured on 296 clips of game music: mp3, opus and a cut of two

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import QueryError
+from .columns import any_of
 from .embedding import Embedded
-from .store import Store, any_of
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import lancedb
-import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from ..errors import LibraryError
 from ..paths import data_dir
+from .columns import any_of, vector_column, vector_type
 
 FORMAT = 1
 
@@ -87,79 +86,6 @@ class Block:
     tag_names: tuple[str, ...] = ()
 
 
-def vector_type(dim: int) -> pa.DataType:
-    """Column type of a vector.
-
-    Parameters
-    ----------
-    dim : int
-        Dimensions.
-
-    Returns
-    -------
-    DataType
-        Fixed-size list of float32.
-    """
-    return pa.list_(pa.float32(), dim)
-
-
-def quote(text: str) -> str:
-    """Quote a string for a filter.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        SQL literal.
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
-def any_of(column: str, values: Sequence[str]) -> str:
-    """Filter on a list of strings.
-
-    Parameters
-    ----------
-    column : str
-        Column name.
-    values : sequence of str
-        At least one.
-
-    Returns
-    -------
-    str
-        SQL condition.
-    """
-    return f"{column} IN ({', '.join(map(quote, values))})"
-
-
-def matrix(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
-    """Read a vector column.
-
-    Parameters
-    ----------
-    column : ChunkedArray or Array
-        Fixed-size lists; nulls become NaN rows.
-
-    Returns
-    -------
-    ndarray, shape=(rows, dim)
-        Float32.
-    """
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    dim = array.type.list_size
-    if array.null_count:
-        rows = np.full((len(array), dim), np.nan, np.float32)
-        present = np.asarray(array.is_valid())
-        rows[present] = array.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
-        return rows
-    return array.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)  # type: ignore[no-any-return]
-
-
 class Store:
     """An open LanceDB database with the three tables.
 
@@ -217,6 +143,17 @@ class Store:
             [{**asdict(b), "tag_names": list(b.tag_names)} for b in blocks], schema=BLOCK_SCHEMA
         )
         self._db.create_table("blocks", data=rows, schema=BLOCK_SCHEMA)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what a full disk or a lost drive does to the database into a sentence."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            reason = str(error).splitlines()[0][:200]
+            raise LibraryError(
+                f"{self.location}: writing failed ({reason}); what was written before is kept, index again to go on"
+            ) from error
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -325,13 +262,15 @@ class Store:
         """
         if not tracks:
             return
-        if segments:
-            self.segments.add(self._table(self.segments, segments))
-        replaced = self.rows("tracks", ["id"], any_of("path", [row["path"] for row in tracks]))["id"].to_pylist()
-        merge = self.tracks.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(self._table(self.tracks, tracks))
-        if replaced:
-            self.segments.delete(any_of("track_id", replaced))
+        paths = [row["path"] for row in tracks]
+        with self._explained():
+            if segments:
+                self.segments.add(self._table(self.segments, segments))
+            replaced = self.rows("tracks", ["id"], any_of("path", paths))["id"].to_pylist()
+            merge = self.tracks.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(self._table(self.tracks, tracks))
+            if replaced:
+                self.segments.delete(any_of("track_id", replaced))
 
     def update(self, table: str, rows: Sequence[Mapping[str, Any]], *, key: str = "id") -> None:
         """Change some columns of rows that are there; rows that aren't there are passed over.
@@ -347,7 +286,8 @@ class Store:
         """
         if rows:
             target = getattr(self, table)
-            target.merge_insert(key).when_matched_update_all().execute(self._table(target, rows))
+            with self._explained():
+                target.merge_insert(key).when_matched_update_all().execute(self._table(target, rows))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove tracks and their segments.
@@ -357,9 +297,10 @@ class Store:
         ids : sequence of str
             Track ids.
         """
-        for first in range(0, len(ids), 1000):
-            self.tracks.delete(any_of("id", ids[first : first + 1000]))
-            self.segments.delete(any_of("track_id", ids[first : first + 1000]))
+        with self._explained():
+            for first in range(0, len(ids), 1000):
+                self.tracks.delete(any_of("id", ids[first : first + 1000]))
+                self.segments.delete(any_of("track_id", ids[first : first + 1000]))
 
     def orphans(self) -> list[str]:
         """Find segments without a track, left by a killed run.
@@ -393,8 +334,9 @@ class Store:
         keep : timedelta
             Age below which old versions stay.
         """
-        for table in (self.tracks, self.segments):
-            table.optimize(cleanup_older_than=keep)
+        with self._explained():
+            for table in (self.tracks, self.segments):
+                table.optimize(cleanup_older_than=keep)
 
     @staticmethod
     def _table(target: Any, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -405,15 +347,8 @@ class Store:
                 continue
             values = [row[field.name] for row in rows]
             if pa.types.is_fixed_size_list(field.type):
-                columns[field.name] = _vectors(values, field.type.list_size)
+                columns[field.name] = vector_column(values, field.type.list_size)
             else:
                 columns[field.name] = pa.array(values, field.type)
             fields.append(field)
         return pa.table(columns, schema=pa.schema(fields))
-
-
-def _vectors(values: Sequence[NDArray[np.float32] | None], dim: int) -> pa.Array:
-    present = np.array([value is not None for value in values])
-    filled = [np.zeros(dim, np.float32) if value is None else np.asarray(value, np.float32) for value in values]
-    flat = pa.array(np.concatenate(filled) if filled else np.zeros(0, np.float32))
-    return pa.FixedSizeListArray.from_arrays(flat, dim, mask=None if present.all() else pa.array(~present))
