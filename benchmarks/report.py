@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parent
 RESULTS = ROOT / "results"
 TABLES = ROOT.parent / "docs" / "benchmarks"
+COMMIT = subprocess.run(  # read when the run starts: of the code that runs
+    ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+).stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,9 @@ def write(
     goals: Sequence[dict[str, object]] = (),
 ) -> None:
     """Write ``results/NAME.json`` and ``docs/benchmarks/NAME.md``."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
     result = {
         "name": name,
-        "commit": commit.stdout.strip(),
+        "commit": COMMIT,
         "date": date.today().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "seed": seed,

@@ -198,6 +198,20 @@ def test_a_new_block_does_not_touch_the_others(library: Library, folder: Path) -
         Library.open(library.store.location, blocks={"timbre": "musicnn-msd"})
 
 
+def test_a_second_tagger_leaves_the_tags_alone(tmp_path: Path, folder: Path) -> None:
+    library = Library.open(tmp_path / "tagged", blocks={"timbre": "musicnn-msd"})
+    library.add(folder)
+    before = library.store.rows("tracks", ["path", "tags"]).sort_by("path")["tags"].to_pylist()
+    wider = Library.open(tmp_path / "tagged", blocks={"timbre": "musicnn-msd", "second": "musicnn-mtt"})
+    assert wider.add(folder).changed == 6
+    assert wider.store.rows("tracks", ["path", "tags"]).sort_by("path")["tags"].to_pylist() == before
+    assert wider.store.tag_names()[0] == "rock"
+    both = Library.open(tmp_path / "both", blocks={"second": "musicnn-mtt", "timbre": "musicnn-msd"})
+    both.add(folder / "a80.wav")
+    assert both.store.tag_names()[0] == "guitar"
+    assert len(both.store.rows("tracks", ["tags"])["tags"][0]) == 50
+
+
 def test_vectors_of_another_version_are_never_mixed(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,8 +53,9 @@ def demo(
     with console.status("Drawing the map (UMAP) ..."):
         picture = write_map(library, page)
     console.print(f"Map: [bold]{page}[/] (open it and click to play) and {picture}", soft_wrap=True, highlight=False)
+    gliss = "gliss" if shutil.which("gliss") else os.path.relpath(sys.argv[0])
     console.print(
-        "Now your own music:  [bold]gliss index ~/Music[/]  then  [bold]gliss search SONG --faster 1.15[/]",
+        f"Now your own music:  [bold]{gliss} index ~/Music[/]  then  [bold]{gliss} search SONG --faster 1.15[/]",
         highlight=False,
     )
 

@@ -1,8 +1,9 @@
 """The user's indexed tracks: an embedded vector database that is filled, searched and exported."""
 
+from .blocks import DEFAULT_BLOCKS
 from .embedding import Embedded, Embedder, embed_file
 from .ingest import Failure, IngestReport, Progress
-from .library import DEFAULT_BLOCKS, Library
+from .library import Library
 from .query import Query, parse_seed
 from .search import Hit
 

@@ -92,10 +92,14 @@ class Embedder:
     ----------
     encoders : mapping of str to Encoder
         Block to encoder.
+    tagger : str, optional
+        Block whose tags count; the first that has any if None.
     """
 
-    def __init__(self, encoders: Mapping[str, Encoder]) -> None:
+    def __init__(self, encoders: Mapping[str, Encoder], *, tagger: str | None = None) -> None:
         self.encoders = dict(encoders)
+        tagging = (block for block, encoder in self.encoders.items() if encoder.card.tag_names)
+        self.tagger = tagger if tagger is not None else next(tagging, None)
 
     @property
     def sample_rates(self) -> list[int]:
@@ -110,7 +114,7 @@ class Embedder:
         EmbedStream
             Takes the waveform piece by piece.
         """
-        return EmbedStream(self.encoders)
+        return EmbedStream(self.encoders, self.tagger)
 
     def embed(self, waveforms: Mapping[int, NDArray[np.float32]]) -> Embedded:
         """Embed a recording that is in memory.
@@ -139,10 +143,12 @@ class EmbedStream:
     ----------
     encoders : mapping of str to Encoder
         Block to encoder.
+    tagger : str or None
+        Block whose tags count.
     """
 
-    def __init__(self, encoders: Mapping[str, Encoder]) -> None:
-        self._encoders = encoders
+    def __init__(self, encoders: Mapping[str, Encoder], tagger: str | None) -> None:
+        self._encoders, self._tagger = encoders, tagger
         self._framers = {block: StreamFramer(encoder.framing) for block, encoder in encoders.items()}
         self._embeddings: dict[str, list[Vectors]] = {block: [] for block in encoders}
         self._tags: list[Vectors] = []
@@ -199,14 +205,10 @@ class EmbedStream:
             batch = torch.from_numpy(np.array(windows[first : first + BATCH])).to(device)
             outputs = encoder.encode(batch)
             self._embeddings[block].append(outputs["embedding"].float().cpu().numpy())
-            if "tags" in outputs and self._is_tagger(block):
+            if block == self._tagger:
                 self._tags.append(outputs["tags"].float().cpu().numpy())
             if "autocorrelation" in outputs:
                 self._autocorrelation.append(outputs["autocorrelation"].float().cpu().numpy())
-
-    def _is_tagger(self, block: str) -> bool:
-        """Only the first block with tags fills the tag column."""
-        return block == next(name for name, encoder in self._encoders.items() if encoder.card.tag_names)
 
 
 def _pool_segments(times: NDArray[np.float64], values: Vectors, bounds: list[tuple[float, float]]) -> Vectors:

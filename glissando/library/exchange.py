@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
+from .blocks import Block
 from .columns import matrix, vector_type
 from .embedding import Embedded, unit
 from .search import Hit
-from .store import Block, Store
+from .store import Store
 
 EXPORTED = (
     "path artist album title year duration sample_rate tempo tempo_confidence tempo_candidates content_hash audio_hash"

@@ -214,7 +214,8 @@ class _Run:
     def _embedder(self, path: str) -> Embedder:
         kind, known = self.verdicts[path]
         if kind == "filled" and known:
-            return Embedder({block: self.embedder.encoders[block] for block in known.missing})
+            missing = {block: self.embedder.encoders[block] for block in known.missing}
+            return Embedder(missing, tagger=self.embedder.tagger)
         return self.embedder
 
     def _take(self, message: Message) -> None:

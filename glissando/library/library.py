@@ -19,6 +19,7 @@ from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
 from ..latent import TempoShift
 from ..paths import data_dir
+from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .columns import matrix, quote
 from .embedding import Embedded, Embedder, embed_file, unit
 from .ingest import IngestReport, Progress, ingest
@@ -26,9 +27,8 @@ from .query import TAG_THRESHOLD, Query, Seed, parse_seed, parse_tempo, tempo_ra
 from .rows import new_rows
 from .search import Hit, Target, joint_weights, list_tracks, search
 from .seeds import SeedVectors, find_track
-from .store import Block, Store
+from .store import Store
 
-DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "rhythm"}
 MINUS = 0.5  # how strongly a seed to move away from counts (Rocchio)
 
 SeedLike = str | Path | Audio
@@ -88,7 +88,7 @@ class Library:
         where = str(location) if location is not None else str(default_location())
         if "://" not in where:
             where = str(Path(where).expanduser().resolve())
-        wanted = {name: _block(name, encoder) for name, encoder in (blocks or DEFAULT_BLOCKS).items()}
+        wanted = encoder_blocks(blocks or DEFAULT_BLOCKS)
         library = cls(Store(where, create=[*wanted.values()] if create else None), device=device)
         if blocks:
             library._extend(wanted)
@@ -99,7 +99,7 @@ class Library:
         for name, block in wanted.items():
             if name not in present:
                 with self.store.writing():
-                    self.store.add_block(block)
+                    self.store.add_block(replace(block, tag_names=()) if self.store.tag_names() else block)
             elif present[name].encoder != block.encoder:
                 raise LibraryError(
                     f"block {name!r} of this library is made by {present[name].encoder}, not {block.encoder}; "
@@ -213,7 +213,8 @@ class Library:
             if block.encoder not in self._encoders:
                 self._encoders[block.encoder] = encoders.load(block.encoder, device=self.device)
             chosen[name] = self._encoders[block.encoder]
-        return Embedder(chosen)
+        tagger = next((name for name, block in self.store.blocks().items() if block.tag_names), None)
+        return Embedder(chosen, tagger=tagger)
 
     def embed(self, source: SeedLike, *, start: float = 0.0, end: float | None = None, name: str = "array") -> Embedded:
         """Embed a recording with this library's encoders, without adding it.
@@ -407,11 +408,6 @@ def default_location() -> Path:
         A folder that may not exist yet.
     """
     return data_dir() / "library"
-
-
-def _block(name: str, encoder: str) -> Block:
-    card = encoders.card(encoder)
-    return Block(name, encoder, card.space_id, card.dim, card.tag_names)
 
 
 def _digest(audio: Audio) -> str:

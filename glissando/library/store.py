@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import LibraryError
 from ..paths import data_dir
+from .blocks import Block
 from .columns import any_of, vector_column, vector_type
 
 FORMAT = 1
@@ -59,31 +60,6 @@ BLOCK_SCHEMA = pa.schema(
     metadata={"glissando_format": str(FORMAT)},
 )
 COLUMNS = frozenset(field.name for field in [*TRACK_FIELDS, *SEGMENT_FIELDS]) | {"tags"}
-
-
-@dataclass(frozen=True)
-class Block:
-    """One named vector per track.
-
-    Parameters
-    ----------
-    name : str
-        Column in both tables.
-    encoder : str or None
-        Which encoder fills it; None for vectors made elsewhere.
-    space_id : str
-        What makes two vectors comparable.
-    dim : int
-        Dimensions.
-    tag_names : tuple of str
-        What the tag column means, for the block whose encoder fills it.
-    """
-
-    name: str
-    encoder: str | None
-    space_id: str
-    dim: int
-    tag_names: tuple[str, ...] = ()
 
 
 class Store:
