@@ -149,7 +149,9 @@ def test_models_are_listed_with_licence_size_space_and_presence(tmp_path: Path) 
 def test_progress_is_told(folder: Path, tmp_path: Path) -> None:
     steps = []
     Library.open(tmp_path / "library", blocks={"rhythm": "rhythm"}).add(folder, on_progress=steps.append)
-    assert [step.done for step in steps] == [1, 2, 3, 4, 5, 6]
+    done = [step.done for step in steps]
+    assert done == sorted(done) and set(done) >= {1, 2, 3, 4, 5, 6}
+    assert any(step.audio_seconds > 0 for step in steps if step.done == 0), "also told within a file"
     assert steps[-1].done_bytes == steps[-1].total_bytes > 0
     assert steps[-1].audio_seconds == pytest.approx(120, abs=1)
 

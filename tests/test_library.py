@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +176,22 @@ def test_arrays_need_no_decoder(tmp_path: Path) -> None:
         library.add(song(100), song(90), names=["x"])
 
 
+def test_arrays_work_where_no_decoder_is(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['soundfile'] = sys.modules['av'] = sys.modules['tinytag'] = None\n"
+        "import numpy as np, glissando\n"
+        "def beats(bpm):\n"
+        "    time = np.arange(320_000) / 16_000\n"
+        "    return glissando.Audio(np.exp(-20 * (time * bpm / 60 % 1)).astype('f4'), 16_000)\n"
+        "lib = glissando.Library.open(sys.argv[1], blocks={'rhythm': 'rhythm'})\n"
+        "lib.add(beats(100), beats(120), names=['slow', 'fast'])\n"
+        "assert lib.search(beats(101), k=1)[0].title == 'slow'\n"
+        "assert lib.search(beats(101), tempo_ratio=1.19, k=1)[0].title == 'fast'\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "library")], check=True)
+
+
 def test_two_writers_are_refused_and_readers_are_not(library: Library, folder: Path) -> None:
     write(folder / "g90.wav", song(90))
     with FileLock(Path(library.store.location) / ".writing.lock"):
@@ -248,6 +266,13 @@ def test_what_is_no_library_is_said(tmp_path: Path, content: str) -> None:
     shutil.rmtree(place / "tracks.lance")
     with pytest.raises(LibraryError, match="damaged"):
         Library.open(place)
+
+
+def test_the_users_own_library_is_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLISSANDO_DATA", str(tmp_path / "data"))
+    library = Library.open(blocks={"rhythm": "rhythm"})
+    assert Path(library.store.location) == tmp_path / "data" / "library"
+    assert "0 tracks, blocks rhythm" in repr(library)
 
 
 def test_only_audio_is_found(folder: Path) -> None:

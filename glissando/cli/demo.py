@@ -41,7 +41,11 @@ def demo(
 
     out.mkdir(parents=True, exist_ok=True)
     music, nominal = fetch_tracks(out)
-    console.print(f"[bold]28 tracks[/] of generated music ({WHEEL}, MIT) in {music}", soft_wrap=True, highlight=False)
+    console.print(
+        f"[bold]28 tracks[/] in {music}: generated music ({WHEEL}, MIT), its LICENSE-MUSIC lists tempo, key and mood",
+        soft_wrap=True,
+        highlight=False,
+    )
     with console.status("Loading the encoders (the first time fetches 29 MB, ISC) ..."):
         library = Library.open(out / "library")
         library.embedder()

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .columns import quote
 from .decoding import DecoderPool, Message
 from .embedding import Embedded, Embedder, EmbedStream
 from .known import Known, gone_tracks, known_tracks
@@ -76,7 +78,7 @@ class Progress:
     audio_seconds : float
         Audio that went through the encoders so far.
     path : str
-        The file just finished.
+        The file at work.
     """
 
     done: int
@@ -108,7 +110,7 @@ def ingest(
     jobs : int
         Decoder processes.
     on_progress : callable, optional
-        Told of every finished file.
+        Told after every finished file, and every minute of audio within one.
 
     Returns
     -------
@@ -160,6 +162,9 @@ class _Run:
         self.moves = {known.content_hash: known for known in steady if not Path(known.path).exists()}
         self.verdicts: dict[str, tuple[str, Known | None]] = {}
         self.streams: dict[str, EmbedStream] = {}
+        self.underway: defaultdict[tuple[str, int], float] = defaultdict(
+            float
+        )  # seconds heard of unfinished files, by rate
         self.tracks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
         self.placed: list[dict[str, Any]] = []  # tracks with a new path or new times
@@ -227,6 +232,8 @@ class _Run:
                     stream = self.streams[path] = self._embedder(path).stream()
                 assert message.waveform is not None
                 stream.push(body["rate"], message.waveform)
+                self.underway[path, body["rate"]] += len(message.waveform) / body["rate"]
+                self._tell(path)
                 return
             case "error":
                 self.streams.pop(path, None)
@@ -240,9 +247,15 @@ class _Run:
                 self.report.retagged += 1
             case "end":
                 self._finish(path, body)
+        for key in [key for key in self.underway if key[0] == path]:
+            del self.underway[key]
         self.done, self.done_bytes = self.done + 1, self.done_bytes + self.todo[path]
+        self._tell(path)
+
+    def _tell(self, path: str) -> None:
         if self.on_progress:
-            seconds = self.report.audio_seconds
+            rates = max(1, len(self.embedder.sample_rates))
+            seconds = self.report.audio_seconds + sum(self.underway.values()) / rates
             self.on_progress(Progress(self.done, len(self.todo), self.done_bytes, self.total_bytes, seconds, path))
 
     def _skip(self, path: str, body: Mapping[str, Any]) -> None:
@@ -260,9 +273,9 @@ class _Run:
 
     def _copy(self, known: Known, path: str, body: Mapping[str, Any]) -> None:
         track_columns = self.store.tracks.schema.names
-        (track,) = _vector_rows(self.store.rows("tracks", track_columns, f"id = '{known.id}'"))
+        (track,) = _vector_rows(self.store.rows("tracks", track_columns, f"id = {quote(known.id)}"))
         segments = _vector_rows(
-            self.store.rows("segments", self.store.segments.schema.names, f"track_id = '{known.id}'")
+            self.store.rows("segments", self.store.segments.schema.names, f"track_id = {quote(known.id)}")
         )
         new = uuid.uuid4().hex
         self._add(
@@ -289,7 +302,9 @@ class _Run:
     def _fill(self, track_id: str, embedded: Embedded) -> None:
         """Give a track its vectors in blocks that are new."""
         found = (
-            self.store.rows("segments", ["id", "start"], f"track_id = '{track_id}'").sort_by("start")["id"].to_pylist()
+            self.store.rows("segments", ["id", "start"], f"track_id = {quote(track_id)}")
+            .sort_by("start")["id"]
+            .to_pylist()
         )
         vectors = embedded.segment_vectors
         self.store.update(

@@ -132,7 +132,7 @@ class Library:
         names : sequence of str, optional
             Names for audio from memory, one each.
         on_progress : callable, optional
-            Told of every finished file.
+            Told after every finished file, and every minute of audio within one.
 
         Returns
         -------
