@@ -14,7 +14,8 @@ SHOWN = {
     "no-op, rhythm only": "the query as it is",
     "shift, rhythm only": "**ours**: rhythm shifted",
     "shift, rhythm 0.5, timbre 0.5": "**ours**: rhythm shifted, joined with timbre (`--faster`)",
-    "shift and filter on our estimate, rhythm 0.5, timbre 0.5": "**ours**: and filtered by our tempo estimate (`--tempo`)",
+    "shift and filter on our estimate, rhythm 0.5, timbre 0.5: of the hits it gives": "**ours**: and filtered by our tempo "
+    "estimate (`--tempo`), which often gives fewer than five",
     "oracle, rhythm only": "oracle: rhythm of the truly stretched clip",
 }
 
