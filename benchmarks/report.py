@@ -17,9 +17,19 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parent
 RESULTS = ROOT / "results"
 TABLES = ROOT.parent / "docs" / "benchmarks"
-COMMIT = subprocess.run(  # read when the run starts: of the code that runs
-    ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-).stdout.strip()
+CODE = ("--", ":/", ":!/benchmarks/results", ":!/docs/benchmarks")
+
+
+def _commit() -> str:
+    """The commit of the code that runs, marked if the code differs from it; results may be newer."""
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    same = subprocess.run(["git", "diff", "--quiet", "HEAD", *CODE], cwd=ROOT, check=False).returncode == 0
+    return head.stdout.strip() + ("" if same else "-dirty")
+
+
+COMMIT = _commit()  # read when the run starts
 
 
 @dataclass(frozen=True)
