@@ -99,7 +99,7 @@ def _convert(folder: Path) -> dict[str, Tensor]:
     # The checkpoint also holds a table of class counts as NumPy scalars: harmless types, allowed by name.
     from numpy.dtypes import Int64DType
 
-    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
+    scalar = (np._core if hasattr(np, "_core") else np.core).multiarray.scalar  # renamed in NumPy 2
     allowed = [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, Int64DType]
     with torch.serialization.safe_globals(allowed):
         weights, _ = torch.load(folder / "aisfx/models/checkpoint.pth", map_location="cpu", weights_only=True)

@@ -167,8 +167,7 @@ class _Run:
         )  # seconds heard of unfinished files, by rate
         self.tracks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
-        self.placed: list[dict[str, Any]] = []  # tracks with a new path or new times
-        self.retagged: list[dict[str, Any]] = []
+        self.updates: defaultdict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
         self.flushed = time.monotonic()
         self.done = self.done_bytes = 0
         self.total_bytes = sum(self.todo.values())
@@ -243,7 +242,7 @@ class _Run:
             case "same":
                 _, known = self.verdicts[path]
                 assert known is not None
-                self.retagged.append({"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)})
+                self._update("tracks", {"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)})
                 self.report.retagged += 1
             case "end":
                 self._finish(path, body)
@@ -265,7 +264,7 @@ class _Run:
             self._copy(known, path, body)
             self.report.copied += 1
             return
-        self.placed.append({"id": known.id, "path": path, **_pick(body, STATUS)})
+        self._update("tracks", {"id": known.id, "path": path, **_pick(body, STATUS)})
         if kind == "moved":
             self.report.moved += 1
         else:
@@ -306,28 +305,27 @@ class _Run:
             .sort_by("start")["id"]
             .to_pylist()
         )
-        vectors = embedded.segment_vectors
-        self.store.update(
-            "segments",
-            [
-                {"id": id_, **{b: vectors[b][i] for b in vectors}}
-                for i, id_ in enumerate(found[: len(embedded.segments)])
-            ],
-        )
+        for i, id_ in enumerate(found[: len(embedded.segments)]):
+            self._update("segments", {"id": id_, **{b: v[i] for b, v in embedded.segment_vectors.items()}})
         extra: dict[str, Any] = {} if embedded.tags is None else {"tags": embedded.tags}
         if embedded.tempo is not None:
             extra |= tempo_columns(embedded)
-        self.store.update("tracks", [{"id": track_id, **embedded.vectors, **extra}])
+        self._update("tracks", {"id": track_id, **embedded.vectors, **extra})
 
     def _add(self, track: dict[str, Any], segments: list[dict[str, Any]]) -> None:
         self.tracks.append(track)
         self.segments.extend(segments)
 
+    def _update(self, table: str, row: dict[str, Any]) -> None:
+        """Change columns of a row with the next flush, together with the rows of the same columns."""
+        self.updates[table, tuple(row)].append(row)
+
     def _flush(self) -> None:
         self.store.put(self.tracks, self.segments)
-        self.store.update("tracks", self.placed)
-        self.store.update("tracks", self.retagged)
-        self.tracks, self.segments, self.placed, self.retagged = [], [], [], []
+        for table, columns in sorted(self.updates):  # segments first: a track with a block has segments with it
+            self.store.update(table, self.updates[table, columns])
+        self.tracks, self.segments = [], []
+        self.updates.clear()
         self.flushed = time.monotonic()
 
 
