@@ -28,3 +28,14 @@ def data_dir() -> Path:
         The folder; it may not exist yet.
     """
     return Path(os.environ.get("GLISSANDO_DATA") or platformdirs.user_data_dir("glissando", appauthor=False))
+
+
+def library_dir() -> Path:
+    """Tell where the user's own library lies.
+
+    Returns
+    -------
+    Path
+        A folder that may not exist yet.
+    """
+    return data_dir() / "library"

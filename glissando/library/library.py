@@ -18,12 +18,12 @@ from .. import encoders
 from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
 from ..latent import TempoShift
-from ..paths import data_dir
+from ..paths import library_dir
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .columns import matrix, quote
 from .embedding import Embedded, Embedder, embed_file, unit
 from .ingest import IngestReport, Progress, ingest
-from .query import TAG_THRESHOLD, Query, Seed, parse_seed, parse_tempo, tempo_range
+from .query import Query, Seed, parse_seed, parse_tempo, tag_thresholds, tempo_range
 from .rows import new_rows
 from .search import Hit, Target, joint_weights, list_tracks, search
 from .seeds import SeedVectors, find_track
@@ -85,7 +85,7 @@ class Library:
         LibraryError
             If it can't be opened, or a block has another encoder there.
         """
-        where = str(location) if location is not None else str(default_location())
+        where = str(location) if location is not None else str(library_dir())
         if "://" not in where:
             where = str(Path(where).expanduser().resolve())
         wanted = encoder_blocks(blocks or DEFAULT_BLOCKS)
@@ -300,8 +300,8 @@ class Library:
         query = Query(
             tempo_ratio=tempo_ratio,
             tempo=tempo,
-            tags=_with_threshold(tags),
-            no_tags=_with_threshold(no_tags),
+            tags=tag_thresholds(tags),
+            no_tags=tag_thresholds(no_tags),
             weights=dict(weights or {}),
             per_artist=per_artist,
             per_album=per_album,
@@ -393,21 +393,6 @@ class Library:
             If the words fit none or several, or the file does not exist.
         """
         return find_track(self.store, name)
-
-
-def _with_threshold(names: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
-    return dict(names) if isinstance(names, Mapping) else dict.fromkeys(names, TAG_THRESHOLD)
-
-
-def default_location() -> Path:
-    """Tell where the user's own library lies.
-
-    Returns
-    -------
-    Path
-        A folder that may not exist yet.
-    """
-    return data_dir() / "library"
 
 
 def _digest(audio: Audio) -> str:

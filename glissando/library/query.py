@@ -249,3 +249,19 @@ def match_tag(word: str, names: Sequence[str]) -> list[int]:
     near = get_close_matches(wanted, low, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
     raise QueryError(f"there is no tag {word!r}; {hint}")
+
+
+def tag_thresholds(tags: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """Give every tag its probability.
+
+    Parameters
+    ----------
+    tags : mapping of str to float, or sequence of str
+        Tags, with the probability from which they count or without.
+
+    Returns
+    -------
+    dict of str to float
+        Tag to probability, 0.1 where none was given.
+    """
+    return dict(tags) if isinstance(tags, Mapping) else dict.fromkeys(tags, TAG_THRESHOLD)
