@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..features import MelSpectrogram
+from ..nn import conv_band_max
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
@@ -73,6 +74,56 @@ class ConvNorm(nn.Module):
         return self.norm(F.relu(self.conv(F.pad(x, padding))))  # type: ignore[no-any-return]
 
 
+class BandMax(ConvNorm):
+    """The same, of which only the maximum over the bands is kept."""
+
+    def forward(self, x: Tensor, padding: tuple[int, int]) -> Tensor:  # type: ignore[override]
+        """Pad with zeros, convolve, and keep the maximum, which comes first.
+
+        That changes nothing: ReLU keeps order, and so does batch norm but for the sign of its scale.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(windows, frames, bands)
+            The input.
+        padding : (int, int)
+            Frames before and behind.
+
+        Returns
+        -------
+        Tensor, shape=(windows, channels, frames)
+            Activations.
+        """
+        if self.training:  # batch statistics need all positions
+            return super().forward(x.unsqueeze(1), (0, 0, *padding)).amax(3)
+        assert self.conv.bias is not None
+        sign = torch.where(self.norm.weight < 0, -1.0, 1.0)
+        largest = conv_band_max(F.pad(x, (0, 0, *padding)), self.conv.weight * sign[:, None, None, None])
+        activations = F.relu(largest * sign[:, None] + self.conv.bias[:, None])
+        return self.norm(activations.unsqueeze(3)).squeeze(3)  # type: ignore[no-any-return]
+
+
+class AllBands(ConvNorm):
+    """The same with kernels as tall as the input: a convolution along frames, which is faster."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Convolve to as many frames.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(windows, kernel bands, frames)
+            The layer below.
+
+        Returns
+        -------
+        Tensor, shape=(windows, channels, frames)
+            Activations.
+        """
+        kernel = self.conv.weight.squeeze(1).transpose(1, 2)
+        convolved = F.conv1d(x, kernel, self.conv.bias, padding=kernel.shape[2] // 2)
+        return self.norm(F.relu(convolved).unsqueeze(3)).squeeze(3)  # type: ignore[no-any-return]
+
+
 class MusiCNN(nn.Module):
     """Timbral (wide) and temporal (long) filters, three dense layers over time, pooling, two dense layers."""
 
@@ -81,9 +132,9 @@ class MusiCNN(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(1, eps=EPSILON)
-        self.timbral = nn.ModuleList(ConvNorm(1, 204, (7, int(share * BANDS))) for share in (0.4, 0.7))
-        self.temporal = nn.ModuleList(ConvNorm(1, 51, (length, 1)) for length in self.temporal_kernels)
-        self.middle = nn.ModuleList(ConvNorm(1, 64, (7, width)) for width in (561, 64, 64))
+        self.timbral = nn.ModuleList(BandMax(1, 204, (7, int(share * BANDS))) for share in (0.4, 0.7))
+        self.temporal = nn.ModuleList(BandMax(1, 51, (length, 1)) for length in self.temporal_kernels)
+        self.middle = nn.ModuleList(AllBands(1, 64, (7, width)) for width in (561, 64, 64))
         self.pool_norm = nn.BatchNorm1d(1506, eps=EPSILON)
         self.dense = nn.Linear(1506, 200)
         self.dense_norm = nn.BatchNorm1d(200, eps=EPSILON)
@@ -102,16 +153,16 @@ class MusiCNN(nn.Module):
         dict of str to Tensor
             Embedding, tags, and the layers under their names in the original.
         """
-        x = self.norm(log_mel.unsqueeze(1))
-        timbral = [layer(x, (0, 0, 3, 3)).amax(3) for layer in self.timbral]
+        x = self.norm(log_mel.unsqueeze(1)).squeeze(1)
+        timbral = [layer(x, (3, 3)) for layer in self.timbral]
         temporal = [  # TensorFlow's "same": an even kernel pads one more behind
-            layer(x, (0, 0, (length - 1) // 2, length // 2)).amax(3)
+            layer(x, ((length - 1) // 2, length // 2))
             for layer, length in zip(self.temporal, self.temporal_kernels, strict=True)
         ]
         front = torch.cat([*timbral, *temporal], 1)
         levels = [front]
         for layer in self.middle:
-            level = layer(levels[-1].transpose(1, 2).unsqueeze(1), (0, 0, 3, 3)).squeeze(3)
+            level = layer(levels[-1])
             levels.append(level if len(levels) == 1 else level + levels[-1])
         features = torch.cat(levels, 1)
         max_pool, mean_pool = features.amax(2), features.mean(2)
