@@ -1,12 +1,13 @@
 """Read, write, resample, stretch and pitch-shift audio; knows no model."""
 
 from .metadata import FileTags, read_tags
-from .reading import SUFFIXES, Audio, AudioStream, as_mono, check_audible, is_silent, read
+from .reading import SEGMENT, SUFFIXES, Audio, AudioStream, as_mono, check_audible, is_silent, read
 from .resampling import StreamResampler, resample
 from .stretching import pitch_shift, stretch
 from .writing import write
 
 __all__ = [
+    "SEGMENT",
     "SUFFIXES",
     "Audio",
     "AudioStream",

@@ -19,6 +19,7 @@ SUFFIXES = frozenset(
 )
 MAX_CHANNELS = 64
 MAX_SAMPLE_RATE = 1_000_000  # Hz; headers that claim more are damaged or hostile
+SEGMENT = 15.0  # seconds; what a recording is cut, or sampled, into
 SHORTEST = 0.1  # seconds; below this there is nothing to embed
 
 
@@ -160,6 +161,11 @@ class AudioStream:
                 "re-export it"
             )
 
+    @property
+    def promised(self) -> float:
+        """Length in seconds that the header names; 0 if it names none."""
+        return self._decoder.promised
+
     def __enter__(self) -> AudioStream:
         """Return itself."""
         return self
@@ -232,7 +238,7 @@ class AudioStream:
         """
         resampler = StreamResampler(self.sample_rate, sample_rate or self.sample_rate)
         for block in self.blocks(seconds=seconds, start=start, end=end):
-            yield resampler.push(block.mean(axis=0))
+            yield resampler.push(np.full(len(block), 1 / len(block), np.float32) @ block)  # their mean, but faster
         yield resampler.finish()
 
 

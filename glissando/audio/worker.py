@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ..errors import AudioError
 from .metadata import read_tags
-from .reading import AudioStream, check_audible
+from .reading import SEGMENT, AudioStream, check_audible
 from .resampling import StreamResampler
 
 CHUNK = 60.0  # seconds sent at once
+SHORTFALL = 0.5  # seconds that a piece may lack
 
 Send = Callable[..., None]
 
@@ -66,10 +67,10 @@ def _serve(path: Path, requests: BinaryIO, send: Send) -> None:
     if not verdict["decode"]:
         return
     try:
-        if verdict.get("audio_hash") and _audio_hash(path) == verdict["audio_hash"]:
+        if verdict.get("audio_hash") and _audio_hash(path, verdict["known_coverage"]) == verdict["audio_hash"]:
             send("same")
             return
-        _decode(path, verdict["rates"], send)
+        _decode(path, verdict["rates"], verdict["coverage"], send)
     except AudioError as error:
         send("error", reason=str(error))
     except MemoryError:
@@ -78,31 +79,75 @@ def _serve(path: Path, requests: BinaryIO, send: Send) -> None:
         send("error", reason=f"{path}: can't be decoded ({type(error).__name__}: {error})")
 
 
-def _audio_hash(path: Path) -> str:
-    """Hash of the decoded sound alone: the same after retagging."""
-    digest = hashlib.blake2b(digest_size=16)
-    with AudioStream(path) as stream:
-        for block in stream.mono(seconds=CHUNK):
-            digest.update(block.tobytes())
-    return digest.hexdigest()
+def _pieces(stream: AudioStream, coverage: int) -> list[tuple[float, float | None]]:
+    """Ranges in seconds to decode: the whole file, or segments spread evenly over it."""
+    total = round(stream.promised / SEGMENT)
+    if not coverage or total <= coverage:
+        return [(0.0, None)]
+    chosen = [int((i + 0.5) * total / coverage) for i in range(coverage)]
+    return [(i * SEGMENT, min((i + 1) * SEGMENT, stream.promised)) for i in chosen]
 
 
-def _decode(path: Path, rates: list[int], send: Send) -> None:
-    digest = hashlib.blake2b(digest_size=16)
-    low, high, samples = np.inf, -np.inf, 0
-    with AudioStream(path) as stream:
-        resamplers = {rate: StreamResampler(stream.sample_rate, rate) for rate in rates}
-        for block in stream.mono(seconds=CHUNK):
+class _Heard:
+    """What was decoded so far: hash of the sound alone (the same after retagging), extremes, length."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._low, self._high, self.seconds = np.inf, -np.inf, 0.0
+
+    def blocks(self, stream: AudioStream, start: float, end: float | None) -> Iterator[NDArray[np.float32]]:
+        seconds = 0.0
+        for block in stream.mono(seconds=CHUNK, start=start, end=end):
             if len(block):
-                digest.update(block.tobytes())
-                low, high, samples = min(low, float(block.min())), max(high, float(block.max())), samples + len(block)
+                self._digest.update(block.tobytes())
+                self._low, self._high = min(self._low, float(block.min())), max(self._high, float(block.max()))
+                seconds += len(block) / stream.sample_rate
+            yield block
+        self.seconds += seconds
+        if end is not None and end - start - seconds > SHORTFALL:
+            raise AudioError(
+                f"{stream.path}: is cut off: {start + seconds:.1f} s of {stream.promised:.1f} s are there; "
+                "copy or export it again"
+            )
+
+    def hash(self) -> str:
+        return self._digest.hexdigest()
+
+    def check(self, path: Path, sampled: bool) -> None:
+        try:
+            check_audible(str(path), np.array([self._low, self._high], np.float32), self.seconds)
+        except AudioError as error:
+            raise AudioError(f"{error}, at least where it was sampled" if sampled else str(error)) from None
+
+
+def _audio_hash(path: Path, coverage: int) -> str:
+    heard = _Heard()
+    with AudioStream(path) as stream:
+        for start, end in _pieces(stream, coverage):
+            for _ in heard.blocks(stream, start, end):
+                pass
+    return heard.hash()
+
+
+def _decode(path: Path, rates: list[int], coverage: int, send: Send) -> None:
+    heard = _Heard()
+    with AudioStream(path) as stream:
+        pieces = _pieces(stream, coverage)
+        for start, end in pieces:
+            send("piece", start=start)
+            resamplers = {rate: StreamResampler(stream.sample_rate, rate) for rate in rates}
+            for block in heard.blocks(stream, start, end):
+                for rate, resampler in resamplers.items():
+                    send("chunk", resampler.push(block), rate=rate)
+            if end is None:
+                heard.check(path, sampled=False)
             for rate, resampler in resamplers.items():
-                send("chunk", resampler.push(block), rate=rate)
+                send("chunk", resampler.finish(), rate=rate)
+        sampled = pieces[0][1] is not None
+        heard.check(path, sampled)
+        duration = stream.promised if sampled else heard.seconds
         rate_in, channels = stream.sample_rate, stream.channels
-    check_audible(str(path), np.array([low, high], np.float32), samples / rate_in)
-    for rate, resampler in resamplers.items():
-        send("chunk", resampler.finish(), rate=rate)
-    send("end", duration=samples / rate_in, sample_rate=rate_in, channels=channels, audio_hash=digest.hexdigest())
+    send("end", duration=duration, sample_rate=rate_in, channels=channels, audio_hash=heard.hash())
 
 
 if __name__ == "__main__":

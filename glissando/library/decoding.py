@@ -2,6 +2,8 @@
 
 The worker (``python -m glissando.audio.worker``) is told one path at a time and answers in frames: one line of JSON,
 then the samples as raw float32. The pipe's own buffer is the back-pressure: nothing is decoded ahead of its use.
+Every worker is served by a thread, which also runs the encoders on what comes: tracks side by side keep the cores
+busier than one track spread over them.
 """
 
 from __future__ import annotations
@@ -20,32 +22,63 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .embedding import Embedded, Embedder
+
 PATIENCE = 120.0  # seconds without a word after which a decoder is taken for hung
 
 
 @dataclass(frozen=True)
 class Message:
-    """One frame from a decoder.
+    """What a file has come to.
 
     Parameters
     ----------
     path : str
         The file it is about.
-    kind : {"skipped", "chunk", "end", "same", "error"}
-        What happened.
+    kind : {"skipped", "heard", "end", "same", "error"}
+        What happened; "heard" is progress.
     body : dict
-        Details: hashes and tags of the file, or ``reason``.
-    waveform : ndarray, shape=(samples,), optional
-        With "chunk".
+        Details: hashes and tags of the file, ``seconds`` heard, or ``reason``.
+    embedded : Embedded, optional
+        With "end".
     """
 
     path: str
     kind: str
     body: dict[str, Any]
-    waveform: NDArray[np.float32] | None = None
+    embedded: Embedded | None = None
 
 
-Verdict = Callable[[str, dict[str, Any]], dict[str, Any]]
+@dataclass(frozen=True)
+class Verdict:
+    """What to do with a file.
+
+    Parameters
+    ----------
+    embedder : Embedder, optional
+        What hears it; it is not decoded if None.
+    coverage : int
+        Segments to sample; the whole file if 0.
+    audio_hash : str, optional
+        Of the sound that is known, sampled with ``known_coverage``: if it is the same, nothing is embedded.
+    known_coverage : int
+        See ``audio_hash``.
+    """
+
+    embedder: Embedder | None = None
+    coverage: int = 0
+    audio_hash: str | None = None
+    known_coverage: int = 0
+
+    def request(self) -> dict[str, Any]:
+        """Say it to a decoder."""
+        return {
+            "decode": self.embedder is not None,
+            "rates": self.embedder.sample_rates if self.embedder else [],
+            "coverage": self.coverage,
+            "audio_hash": self.audio_hash,
+            "known_coverage": self.known_coverage,
+        }
 
 
 class DecoderPool:
@@ -57,13 +90,12 @@ class DecoderPool:
         Number of processes.
     decide : callable
         Given a path and what is known of the file before decoding (content hash, size, times, tags), says whether
-        and at which rates to decode: ``{"decode": bool, "rates": [...], "audio_hash": str or None}``. Called from
-        several threads.
+        and how to decode it; called from several threads.
     """
 
-    def __init__(self, jobs: int, decide: Verdict) -> None:
+    def __init__(self, jobs: int, decide: Callable[[str, dict[str, Any]], Verdict]) -> None:
         self._decide = decide
-        self._messages: queue.Queue[Message | None] = queue.Queue(maxsize=2 * jobs)
+        self._messages: queue.Queue[Message | Exception | None] = queue.Queue(maxsize=2 * jobs)
         self._workers = [_Worker() for _ in range(jobs)]
         self._stopping = threading.Event()
         self.interrupted = False
@@ -97,6 +129,8 @@ class DecoderPool:
                     continue
                 if message is None:
                     open_threads -= 1
+                elif isinstance(message, Exception):
+                    raise message
                 else:
                     yield message
         finally:
@@ -131,11 +165,13 @@ class DecoderPool:
                     break
                 for message in self._one(worker, path):
                     self._put(message)
+        except Exception as error:  # not the file's fault: the caller must see it
+            self._put(error)
         finally:
             worker.stop()
             self._put(None)
 
-    def _put(self, message: Message | None) -> None:
+    def _put(self, message: Message | Exception | None) -> None:
         while not self._stopping.is_set():
             with contextlib.suppress(queue.Full):
                 self._messages.put(message, timeout=0.5)
@@ -149,17 +185,29 @@ class DecoderPool:
                 yield Message(path, "error", known)
                 return
             verdict = self._decide(path, known)
-            worker.send(verdict)
-            if not verdict["decode"]:
+            worker.send(verdict.request())
+            if verdict.embedder is None:
                 yield Message(path, "skipped", known)
                 return
-            while True:
-                body, payload = worker.receive()
-                kind = body["kind"]
-                yield Message(path, kind, {**known, **body}, payload)
-                if kind != "chunk":
-                    return
-        except (OSError, EOFError, ValueError):
+            stream = verdict.embedder.stream()
+            for body, waveform in worker.answers():
+                match body["kind"]:
+                    case "piece":
+                        stream.begin(body["start"])
+                    case "chunk" if waveform is not None:
+                        stream.push(body["rate"], waveform)
+                        seconds = len(waveform) / body["rate"] / len(verdict.embedder.sample_rates)
+                        yield Message(path, "heard", {"seconds": seconds})
+                    case "end":
+                        yield Message(
+                            path,
+                            "end",
+                            {**known, **body, "coverage": verdict.coverage},
+                            stream.finish(body["duration"]),
+                        )
+                    case kind:
+                        yield Message(path, kind, {**known, **body})
+        except (OSError, EOFError, json.JSONDecodeError):
             code = worker.stop()
             reason = "the decoder hung" if worker.hung else f"the decoder crashed (exit code {code})"
             if not self._stopping.is_set():
@@ -207,6 +255,14 @@ class _Worker:
             return body, np.frombuffer(payload, np.float32)
         finally:
             self.waiting_since = None
+
+    def answers(self) -> Iterator[tuple[dict[str, Any], NDArray[np.float32] | None]]:
+        """Receive all about one file."""
+        while True:
+            body, payload = self.receive()
+            yield body, payload
+            if body["kind"] not in ("piece", "chunk"):
+                return
 
     def stop(self) -> int | None:
         process, self._process = self._process, None

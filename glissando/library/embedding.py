@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..audio import AudioStream, StreamResampler, check_audible
+from ..audio import SEGMENT, AudioStream, StreamResampler, check_audible
 from ..encoders import Encoder, StreamFramer
 from ..features import TempoEstimate, estimate_tempo
 
-SEGMENT = 15.0  # seconds
 BATCH = 32  # windows at once: bounded memory, and larger gains nothing on a CPU
 
 Vectors = NDArray[np.float32]
@@ -137,7 +136,7 @@ class Embedder:
 
 
 class EmbedStream:
-    """One recording on its way through the encoders.
+    """One recording on its way through the encoders, whole or as a sample of pieces.
 
     Parameters
     ----------
@@ -149,13 +148,24 @@ class EmbedStream:
 
     def __init__(self, encoders: Mapping[str, Encoder], tagger: str | None) -> None:
         self._encoders, self._tagger = encoders, tagger
-        self._framers = {block: StreamFramer(encoder.framing) for block, encoder in encoders.items()}
-        self._embeddings: dict[str, list[Vectors]] = {block: [] for block in encoders}
+        self._pieces: list[_Piece] = []
         self._tags: list[Vectors] = []
         self._autocorrelation: list[Vectors] = []
 
+    def begin(self, start: float) -> None:
+        """Begin a piece; without it, one piece is the whole recording.
+
+        Parameters
+        ----------
+        start : float
+            Where it lies in the recording, in seconds.
+        """
+        self._end_piece()
+        framers = {block: StreamFramer(encoder.framing) for block, encoder in self._encoders.items()}
+        self._pieces.append(_Piece(start, framers, {block: [] for block in self._encoders}))
+
     def push(self, sample_rate: int, waveform: NDArray[np.float32]) -> None:
-        """Take the next piece; runs the network on the windows that are complete.
+        """Take the next part of the piece; runs the network on the windows that are complete.
 
         Parameters
         ----------
@@ -164,9 +174,13 @@ class EmbedStream:
         waveform : ndarray, shape=(samples,)
             Mono.
         """
+        if not self._pieces:
+            self.begin(0.0)
+        piece = self._pieces[-1]
         for block, encoder in self._encoders.items():
             if encoder.card.sample_rate == sample_rate:
-                self._encode(block, encoder, self._framers[block].push(waveform))
+                piece.seconds[block] = piece.seconds.get(block, 0.0) + len(waveform) / sample_rate
+                self._encode(block, encoder, piece.framers[block].push(waveform))
 
     def finish(self, duration: float) -> Embedded:
         """Pool everything.
@@ -181,22 +195,37 @@ class EmbedStream:
         Embedded
             The vectors.
         """
-        for block, encoder in self._encoders.items():
-            self._encode(block, encoder, self._framers[block].finish())
-        bounds = segment_bounds(duration)
-        frames = {
-            block: (encoder.times(sum(map(len, self._embeddings[block]))), np.concatenate(self._embeddings[block]))
-            for block, encoder in self._encoders.items()
+        self._end_piece()
+        whole = len(self._pieces) == 1 and self._pieces[0].start == 0
+        bounds: list[tuple[float, float]] = []
+        segments: dict[str, list[Vectors]] = {block: [] for block in self._encoders}
+        frames: dict[str, list[tuple[NDArray[np.float64], Vectors]]] = {block: [] for block in self._encoders}
+        for piece in self._pieces:
+            inner = segment_bounds(duration if whole else max(piece.seconds.values()))
+            bounds += [(piece.start + start, piece.start + end) for start, end in inner]
+            for block, encoder in self._encoders.items():
+                values = np.concatenate(piece.embeddings[block])
+                times = encoder.times(len(values))
+                segments[block].append(_pool_segments(times, values, inner))
+                frames[block].append((times + piece.start, values))
+        joined = {
+            block: (np.concatenate([times for times, _ in pairs]), np.concatenate([values for _, values in pairs]))
+            for block, pairs in frames.items()
         }
         return Embedded(
             duration=duration,
-            vectors={block: unit(values.mean(0)) for block, (_, values) in frames.items()},
+            vectors={block: unit(values.mean(0)) for block, (_, values) in joined.items()},
             segments=bounds,
-            segment_vectors={block: unit(_pool_segments(*pair, bounds)) for block, pair in frames.items()},
-            frames=frames,
+            segment_vectors={block: unit(np.concatenate(values)) for block, values in segments.items()},
+            frames=joined,
             tags=np.concatenate(self._tags).mean(0) if self._tags else None,
             tempo=estimate_tempo(np.concatenate(self._autocorrelation).mean(0)) if self._autocorrelation else None,
         )
+
+    def _end_piece(self) -> None:
+        if self._pieces:
+            for block, encoder in self._encoders.items():
+                self._encode(block, encoder, self._pieces[-1].framers[block].finish())
 
     @torch.inference_mode()
     def _encode(self, block: str, encoder: Encoder, windows: NDArray[np.float32]) -> None:
@@ -204,11 +233,21 @@ class EmbedStream:
         for first in range(0, len(windows), BATCH):
             batch = torch.from_numpy(np.array(windows[first : first + BATCH])).to(device)
             outputs = encoder.encode(batch)
-            self._embeddings[block].append(outputs["embedding"].float().cpu().numpy())
+            self._pieces[-1].embeddings[block].append(outputs["embedding"].float().cpu().numpy())
             if block == self._tagger:
                 self._tags.append(outputs["tags"].float().cpu().numpy())
             if "autocorrelation" in outputs:
                 self._autocorrelation.append(outputs["autocorrelation"].float().cpu().numpy())
+
+
+@dataclass
+class _Piece:
+    """A part of a recording without gaps."""
+
+    start: float
+    framers: dict[str, StreamFramer]
+    embeddings: dict[str, list[Vectors]]
+    seconds: dict[str, float] = field(default_factory=dict)  # heard, by block
 
 
 def _pool_segments(times: NDArray[np.float64], values: Vectors, bounds: list[tuple[float, float]]) -> Vectors:

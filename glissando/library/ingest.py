@@ -7,23 +7,25 @@ import signal
 import threading
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from .columns import quote
-from .decoding import DecoderPool, Message
-from .embedding import Embedded, Embedder, EmbedStream
+from .decoding import DecoderPool, Message, Verdict
+from .embedding import Embedded, Embedder
 from .known import Known, gone_tracks, known_tracks
 from .rows import new_rows, tempo_columns
 from .scan import find_audio
 from .store import Store
 
 FLUSH_TRACKS, FLUSH_SECONDS = 32, 15.0  # what a killed run loses at most
+DEFAULT_COVERAGE = 0  # the whole recording
 STATUS = ("content_hash", "size", "mtime_ns", "ctime_ns")
 TAGS = ("artist", "album", "title", "year")
 
@@ -95,6 +97,7 @@ def ingest(
     roots: Sequence[str | Path],
     *,
     jobs: int,
+    coverage: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
     """Bring a library up to date with files and folders.
@@ -108,7 +111,10 @@ def ingest(
     roots : sequence of str or Path
         Files and folders.
     jobs : int
-        Decoder processes.
+        CPU cores to use.
+    coverage : int, optional
+        Segments of 15 s to hear of every track, spread over it; 0 hears all of it, and tracks that were heard less
+        are done again. If None, new tracks are heard as most others were.
     on_progress : callable, optional
         Told after every finished file, and every minute of audio within one.
 
@@ -124,7 +130,7 @@ def ingest(
     """
     with store.writing():
         store.remove_orphans()
-        return _Run(store, embedder, roots, on_progress).run(jobs)
+        return _Run(store, embedder, roots, coverage, on_progress).run(jobs)
 
 
 class _Run:
@@ -133,11 +139,14 @@ class _Run:
         store: Store,
         embedder: Embedder,
         roots: Sequence[str | Path],
+        coverage: int | None,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.store, self.embedder, self.on_progress = store, embedder, on_progress
         self.report = IngestReport()
         self.known = known_tracks(store, list(embedder.encoders))
+        self.coverage = coverage
+        self.usual = Counter(known.coverage for known in self.known.values() if not known.path.startswith("array://"))
         files = find_audio(roots)
         self.gone = gone_tracks(self.known.values(), files, roots)
         self.todo: dict[str, int] = {}
@@ -150,21 +159,18 @@ class _Run:
             if (
                 status
                 and known
-                and not known.missing
+                and self._complete(known)
                 and known.status == (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             ):
                 self.report.unchanged += 1
             else:
                 self.todo[str(file)] = status.st_size if status else 0
         # Rows that this run will not replace: their vectors can be given to other files of the same content.
-        steady = [known for known in self.known.values() if known.path not in self.todo and not known.missing]
+        steady = [known for known in self.known.values() if known.path not in self.todo and self._complete(known)]
         self.originals = {known.content_hash: known for known in steady}
         self.moves = {known.content_hash: known for known in steady if not Path(known.path).exists()}
         self.verdicts: dict[str, tuple[str, Known | None]] = {}
-        self.streams: dict[str, EmbedStream] = {}
-        self.underway: defaultdict[tuple[str, int], float] = defaultdict(
-            float
-        )  # seconds heard of unfinished files, by rate
+        self.underway: defaultdict[str, float] = defaultdict(float)  # seconds heard of unfinished files
         self.tracks: list[dict[str, Any]] = []
         self.segments: list[dict[str, Any]] = []
         self.updates: defaultdict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
@@ -174,9 +180,10 @@ class _Run:
 
     def run(self, jobs: int) -> IngestReport:
         started = time.monotonic()
-        pool = DecoderPool(max(1, min(jobs, len(self.todo))), self._decide)
+        workers = max(1, min(jobs, len(self.todo)))
+        pool = DecoderPool(workers, self._decide)
         try:
-            with _on_interrupt(pool.interrupt):
+            with _on_interrupt(pool.interrupt), _torch_threads(max(1, jobs // workers)):
                 for message in pool.run(self.todo):
                     self._take(message)
                     if len(self.tracks) >= FLUSH_TRACKS or time.monotonic() - self.flushed > FLUSH_SECONDS:
@@ -198,44 +205,47 @@ class _Run:
         self.store.delete(removed)
         self.report.removed = len(removed)
 
-    def _decide(self, path: str, file: Mapping[str, Any]) -> dict[str, Any]:
+    def _complete(self, known: Known) -> bool:
+        """Tell whether a track has all its vectors, from as much of the recording as is wanted."""
+        shallow = self.coverage is not None and known.coverage != 0 and not 0 < self.coverage <= known.coverage
+        return not known.missing and not shallow
+
+    def _decide(self, path: str, file: Mapping[str, Any]) -> Verdict:
         """Called before a file is decoded, from the decoders' threads."""
         digest = file["content_hash"]
         known = self.known.get(path)
         if known is None and (moved := self.moves.pop(digest, None)):
             self.verdicts[path] = "moved", moved
-        elif known is None and digest in self.originals:
+            return Verdict()
+        if known is None and digest in self.originals:
             self.verdicts[path] = "copied", self.originals[digest]
-        elif known and known.content_hash == digest and not known.missing:
+            return Verdict()
+        if known is None:
+            self.verdicts[path] = "added", None
+            usual = self.usual.most_common(1)
+            return Verdict(self.embedder, self._wanted(usual[0][0] if usual else DEFAULT_COVERAGE))
+        if known.content_hash == digest and self._complete(known):
             self.verdicts[path] = "touched", known
-        else:
-            same_sound = known is not None and known.content_hash == digest
-            self.verdicts[path] = ("filled" if same_sound else "changed" if known else "added"), known
-            audio_hash = known.audio_hash if known and not known.missing else None
-            return {"decode": True, "rates": self._embedder(path).sample_rates, "audio_hash": audio_hash}
-        return {"decode": False}
-
-    def _embedder(self, path: str) -> Embedder:
-        kind, known = self.verdicts[path]
-        if kind == "filled" and known:
+            return Verdict()
+        if known.content_hash == digest and self._complete(replace(known, missing=())):
+            self.verdicts[path] = "filled", known
             missing = {block: self.embedder.encoders[block] for block in known.missing}
-            return Embedder(missing, tagger=self.embedder.tagger)
-        return self.embedder
+            return Verdict(Embedder(missing, tagger=self.embedder.tagger), known.coverage)
+        self.verdicts[path] = "changed", known
+        hashed = known.audio_hash if self._complete(known) else None
+        return Verdict(self.embedder, self._wanted(known.coverage), hashed, known.coverage)
+
+    def _wanted(self, otherwise: int) -> int:
+        return otherwise if self.coverage is None else self.coverage
 
     def _take(self, message: Message) -> None:
         path, body = message.path, message.body
         match message.kind:
-            case "chunk":
-                stream = self.streams.get(path)
-                if stream is None:
-                    stream = self.streams[path] = self._embedder(path).stream()
-                assert message.waveform is not None
-                stream.push(body["rate"], message.waveform)
-                self.underway[path, body["rate"]] += len(message.waveform) / body["rate"]
+            case "heard":
+                self.underway[path] += body["seconds"]
                 self._tell(path)
                 return
             case "error":
-                self.streams.pop(path, None)
                 self.report.failed.append(Failure(path, body["reason"]))
             case "skipped":
                 self._skip(path, body)
@@ -245,16 +255,15 @@ class _Run:
                 self._update("tracks", {"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)})
                 self.report.retagged += 1
             case "end":
-                self._finish(path, body)
-        for key in [key for key in self.underway if key[0] == path]:
-            del self.underway[key]
+                assert message.embedded is not None
+                self._finish(path, body, message.embedded)
+        self.underway.pop(path, None)
         self.done, self.done_bytes = self.done + 1, self.done_bytes + self.todo[path]
         self._tell(path)
 
     def _tell(self, path: str) -> None:
         if self.on_progress:
-            rates = max(1, len(self.embedder.sample_rates))
-            seconds = self.report.audio_seconds + sum(self.underway.values()) / rates
+            seconds = self.report.audio_seconds + sum(self.underway.values())
             self.on_progress(Progress(self.done, len(self.todo), self.done_bytes, self.total_bytes, seconds, path))
 
     def _skip(self, path: str, body: Mapping[str, Any]) -> None:
@@ -282,16 +291,14 @@ class _Run:
             [{**row, "id": f"{new}:{i}", "track_id": new} for i, row in enumerate(segments)],
         )
 
-    def _finish(self, path: str, body: Mapping[str, Any]) -> None:
-        stream = self.streams.pop(path)
-        embedded = stream.finish(body["duration"])
+    def _finish(self, path: str, body: Mapping[str, Any], embedded: Embedded) -> None:
         self.report.audio_seconds += embedded.duration
         kind, known = self.verdicts[path]
         if kind == "filled" and known:
             self._fill(known.id, embedded)
             self.report.changed += 1
             return
-        facts = {"path": path, **_pick(body, ("audio_hash", "duration", "sample_rate", *STATUS, *TAGS))}
+        facts = {"path": path, **_pick(body, ("audio_hash", "duration", "sample_rate", "coverage", *STATUS, *TAGS))}
         self._add(*new_rows(self.store, embedded, facts))
         if kind == "changed":
             self.report.changed += 1
@@ -327,6 +334,17 @@ class _Run:
         self.tracks, self.segments = [], []
         self.updates.clear()
         self.flushed = time.monotonic()
+
+
+@contextlib.contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Threads of every encoder, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ class Known:
     content_hash: str
     audio_hash: str
     status: tuple[int, int, int]
+    coverage: int  # segments it was sampled with; 0 for all
     missing: tuple[str, ...]  # blocks that have no vector yet
 
 
@@ -37,7 +38,7 @@ def known_tracks(store: Store, blocks: Sequence[str]) -> dict[str, Known]:
     dict of str to Known
         By path.
     """
-    columns = ["id", "path", "content_hash", "audio_hash", "size", "mtime_ns", "ctime_ns"]
+    columns = ["id", "path", "content_hash", "audio_hash", "size", "mtime_ns", "ctime_ns", "coverage"]
     missing: dict[str, list[str]] = {}
     for block in blocks:
         for id_ in store.rows("tracks", ["id"], f"{block} IS NULL")["id"].to_pylist():
@@ -49,6 +50,7 @@ def known_tracks(store: Store, blocks: Sequence[str]) -> dict[str, Known]:
             row["content_hash"] or "",
             row["audio_hash"] or "",
             (row["size"], row["mtime_ns"], row["ctime_ns"]),
+            row["coverage"] or 0,
             tuple(missing.get(row["id"], ())),
         )
         for row in store.rows("tracks", columns).to_pylist()

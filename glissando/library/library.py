@@ -118,6 +118,7 @@ class Library:
         self,
         *sources: str | Path | Audio,
         jobs: int | None = None,
+        coverage: int | None = None,
         names: Sequence[str] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
@@ -129,6 +130,9 @@ class Library:
             Files and folders (recursive; what is known and unchanged is passed over), or audio that needs no decoder.
         jobs : int, optional
             CPU cores to use; all if None.
+        coverage : int, optional
+            Segments of 15 s to hear of every file, spread over it; 0 hears all of it. Tracks that were heard less are
+            done again. If None, new tracks are heard as most others in the library were; all of them in a new one.
         names : sequence of str, optional
             Names for audio from memory, one each.
         on_progress : callable, optional
@@ -149,16 +153,13 @@ class Library:
         if names is not None and len(names) != len(arrays):
             raise LibraryError(f"{len(names)} names were given for {len(arrays)} arrays")
         report = IngestReport()
-        cores = jobs or os.cpu_count() or 1
-        before = torch.get_num_threads()
-        torch.set_num_threads(max(1, cores))
-        try:
-            if files:
-                report = ingest(self.store, self.embedder(), files, jobs=max(1, min(cores, 8)), on_progress=on_progress)
-            if arrays:
-                self._add_arrays(arrays, names or [_digest(audio) for audio in arrays], report)
-        finally:
-            torch.set_num_threads(before)
+        if coverage is not None and coverage < 0:
+            raise LibraryError(f"coverage is {coverage}; name a number of segments, or 0 for whole recordings")
+        if files:
+            cores = jobs or os.cpu_count() or 1
+            report = ingest(self.store, self.embedder(), files, jobs=cores, coverage=coverage, on_progress=on_progress)
+        if arrays:
+            self._add_arrays(arrays, names or [_digest(audio) for audio in arrays], report)
         return report
 
     def _add_arrays(self, arrays: Sequence[Audio], names: Sequence[str], report: IngestReport) -> None:
@@ -172,6 +173,7 @@ class Library:
                 "content_hash": digest,
                 "audio_hash": digest,
                 "duration": audio.duration,
+                "coverage": 0,
                 "sample_rate": audio.sample_rate,
             }
             track, parts = new_rows(self.store, self.embed(audio, name=name), facts)

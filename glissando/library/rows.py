@@ -43,7 +43,7 @@ def new_rows(store: Store, embedded: Embedded, facts: Mapping[str, Any]) -> tupl
     embedded : Embedded
         What the encoders said.
     facts : mapping
-        Path, hashes, duration, sample rate, times and tags of the file.
+        Path, hashes, duration, coverage, sample rate, times and tags of the file.
 
     Returns
     -------

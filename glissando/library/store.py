@@ -23,7 +23,7 @@ from ..paths import data_dir
 from .blocks import Block
 from .columns import any_of, vector_column, vector_type
 
-FORMAT = 1
+FORMAT = 2
 
 TRACK_FIELDS = [
     pa.field("id", pa.utf8(), nullable=False),
@@ -34,6 +34,7 @@ TRACK_FIELDS = [
     pa.field("mtime_ns", pa.int64()),
     pa.field("ctime_ns", pa.int64()),
     pa.field("duration", pa.float32()),
+    pa.field("coverage", pa.int32()),
     pa.field("sample_rate", pa.int32()),
     pa.field("artist", pa.utf8()),
     pa.field("album", pa.utf8()),
