@@ -138,6 +138,8 @@ def tell(report: IngestReport, total: int) -> None:
     console.print(
         f"{', '.join(parts) or 'nothing to do'} in {report.seconds:.1f} s{speed}; the library has {total} tracks."
     )
+    if report.indexing:
+        console.print("Its search index is being built in the background; searches work meanwhile.")
     if report.failed:
         errors.print(f"[bold]{len(report.failed)} files could not be read:[/]")
         for failure in report.failed[:SHOWN_FAILURES]:

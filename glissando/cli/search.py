@@ -51,6 +51,12 @@ def search(
     no_tag: Annotated[
         list[str] | None, typer.Option("--no-tag", metavar="TAG[=P]", help="Only without this tag.", show_default=False)
     ] = None,
+    artist: Annotated[
+        list[str] | None, typer.Option("--artist", metavar="NAME", help="Only of this artist.", show_default=False)
+    ] = None,
+    no_artist: Annotated[
+        list[str] | None, typer.Option("--no-artist", metavar="NAME", help="None of this artist.", show_default=False)
+    ] = None,
     weight: Annotated[
         list[str] | None,
         typer.Option("--weight", metavar="BLOCK=W", help="Weight of a block, such as rhythm=0.4.", show_default=False),
@@ -88,6 +94,8 @@ def search(
         tempo=tempo,
         tags=parse_numbers(tag or [], what="tag", default=TAG_THRESHOLD),
         no_tags=parse_numbers(no_tag or [], what="tag", default=TAG_THRESHOLD),
+        artists=artist or [],
+        no_artists=no_artist or [],
         weights=parse_numbers(weight or [], what="weight"),
         per_artist=per_artist,
         per_album=per_album,

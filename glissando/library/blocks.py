@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from .. import encoders
 
+DEFAULT_WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}  # of a query; other blocks weigh nothing until they are named
 DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "rhythm"}
 
 
@@ -26,6 +27,8 @@ class Block:
         Dimensions.
     tag_names : tuple of str
         What the tag column means, for the block whose encoder fills it.
+    joint_at : int, optional
+        Where it begins in the ``joint`` column that a vector index lies on; None if it is not part of it.
     """
 
     name: str
@@ -33,6 +36,29 @@ class Block:
     space_id: str
     dim: int
     tag_names: tuple[str, ...] = ()
+    joint_at: int | None = None
+
+
+def join(blocks: Iterable[Block]) -> list[Block]:
+    """Give the blocks of a new library their places in the ``joint`` column.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        All blocks.
+
+    Returns
+    -------
+    list of Block
+        Those that weigh something by default lie end to end, or all of them if none does.
+    """
+    listed = [*blocks]
+    chosen = {block.name for block in listed if DEFAULT_WEIGHTS.get(block.name)} or {block.name for block in listed}
+    placed, at = [], 0
+    for block in listed:
+        placed.append(replace(block, joint_at=at if block.name in chosen else None))
+        at += block.dim if block.name in chosen else 0
+    return placed
 
 
 def encoder_blocks(names: Mapping[str, str]) -> dict[str, Block]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 
 from .. import encoders
 from ..errors import LibraryError
+from . import vector_index
 from .columns import matrix
-from .store import Store
+from .ranking import rank
+from .search import joint_weights
+from .store import TABLES, Store
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Status:
         On disk; None for a URI.
     blocks : list of dict
         Name, encoder, space, dimensions, tracks that have a vector, and whether today's encoder still makes this space.
+    index : list of dict
+        For both tables: rows in the vector index, rows beside it, whether it is lacking, and its recall@10 against
+        exact search on sampled rows (None without an index).
     """
 
     location: str
@@ -39,6 +45,7 @@ class Status:
     hours: float
     size_mb: float | None
     blocks: list[dict[str, Any]]
+    index: list[dict[str, Any]]
 
 
 def status(store: Store) -> Status:
@@ -69,8 +76,51 @@ def status(store: Store) -> Status:
         }
         for block in store.blocks().values()
     ]
+    lacking = vector_index.lacking(store)
+    index = [
+        {
+            "table": table,
+            **asdict(vector_index.state(store, table)),
+            "lacking": table in lacking,
+            "recall": index_recall(store, table),
+        }
+        for table in TABLES
+    ]
     hours = float(np.nansum(durations)) / 3600
-    return Status(store.location, store.tracks.count_rows(), store.segments.count_rows(), hours, size, blocks)
+    return Status(store.location, store.count("tracks"), store.count("segments"), hours, size, blocks, index)
+
+
+def index_recall(store: Store, table: str, *, samples: int = 20, k: int = 10, seed: int = 0) -> float | None:
+    """Measure how many of the true nearest rows the vector index finds.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    table : {"tracks", "segments"}
+        Which table.
+    samples : int
+        Rows to take as queries.
+    k : int
+        Neighbours that count.
+    seed : int
+        Of the sample.
+
+    Returns
+    -------
+    float or None
+        Share of the exact search's rows, 0..1; None without an index.
+    """
+    weights = joint_weights([block.name for block in store.blocks().values() if block.joint_at is not None], {})
+    if not vector_index.answers(store, table, weights):
+        return None
+    offsets = np.random.default_rng(seed).choice(store.count(table), samples, replace=False)
+    rows = getattr(store, table).take_offsets([int(offset) for offset in offsets]).select([*weights]).to_arrow()
+    vectors = {block: np.nan_to_num(matrix(rows[block])) for block in weights}
+    queries = [{block: values[i] for block, values in vectors.items()} for i in range(samples)]
+    truth = rank(store, table, queries, weights, depth=k, exact=True)
+    found = [rank(store, table, [query], weights, depth=10 * k)[0] for query in queries]
+    return float(np.mean([len({*exact.ids} & {*ours.ids[:k]}) / k for exact, ours in zip(truth, found, strict=True)]))
 
 
 def verify(store: Store) -> list[str]:

@@ -20,13 +20,14 @@ from .columns import quote
 from .decoding import DecoderPool, Message, Verdict
 from .embedding import Embedded, Embedder
 from .known import Known, gone_tracks, known_tracks
-from .rows import new_rows, tempo_columns
+from .rows import OF_TRACK, labels, new_rows, tempo_columns
 from .scan import find_audio
 from .store import Store
 
 FLUSH_TRACKS, FLUSH_SECONDS = 32, 15.0  # what a killed run loses at most
 DEFAULT_COVERAGE = 0  # the whole recording
 STATUS = ("content_hash", "size", "mtime_ns", "ctime_ns")
+LISTS = ("tempo_candidates", "labels")  # columns of lists that are no vectors
 TAGS = ("artist", "album", "title", "year")
 
 
@@ -52,6 +53,8 @@ class IngestReport:
         Stopped by Ctrl-C before the end; what was done is kept.
     seconds, audio_seconds : float
         Duration of the run, and of the audio that went through the encoders.
+    indexing : bool
+        A process in the background builds the search index now.
     """
 
     added: int = 0
@@ -65,6 +68,7 @@ class IngestReport:
     interrupted: bool = False
     seconds: float = 0.0
     audio_seconds: float = 0.0
+    indexing: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,6 +257,7 @@ class _Run:
                 _, known = self.verdicts[path]
                 assert known is not None
                 self._update("tracks", {"id": known.id, **_pick(body, STATUS), **_pick(body, TAGS)})
+                self._update("segments", {"track_id": known.id, "artist": body["artist"]})
                 self.report.retagged += 1
             case "end":
                 assert message.embedded is not None
@@ -307,17 +312,21 @@ class _Run:
 
     def _fill(self, track_id: str, embedded: Embedded) -> None:
         """Give a track its vectors in blocks that are new."""
-        found = (
-            self.store.rows("segments", ["id", "start"], f"track_id = {quote(track_id)}")
-            .sort_by("start")["id"]
-            .to_pylist()
-        )
-        for i, id_ in enumerate(found[: len(embedded.segments)]):
-            self._update("segments", {"id": id_, **{b: v[i] for b, v in embedded.segment_vectors.items()}})
-        extra: dict[str, Any] = {} if embedded.tags is None else {"tags": embedded.tags}
+        present = [block for block in self.store.blocks() if block not in embedded.vectors]
+        row = _vector_rows(self.store.rows("tracks", present, f"id = {quote(track_id)}"))[0]
+        extra: dict[str, Any] = {}
+        if embedded.tags is not None:
+            extra |= {"tags": embedded.tags, "labels": labels(embedded.tags, self.store.tag_names())}
         if embedded.tempo is not None:
             extra |= tempo_columns(embedded)
-        self._update("tracks", {"id": track_id, **embedded.vectors, **extra})
+        joint = self.store.joint({**row, **embedded.vectors})
+        self._update("tracks", {"id": track_id, **embedded.vectors, **extra, "joint": joint})
+        found = self.store.rows("segments", ["id", "start", *present], f"track_id = {quote(track_id)}").sort_by("start")
+        repeated = {name: value for name, value in extra.items() if name in OF_TRACK}
+        for i, segment in enumerate(_vector_rows(found)[: len(embedded.segments)]):
+            vectors = {block: values[i] for block, values in embedded.segment_vectors.items()}
+            joint = self.store.joint({**segment, **vectors})
+            self._update("segments", {"id": segment["id"], **vectors, **repeated, "joint": joint})
 
     def _add(self, track: dict[str, Any], segments: list[dict[str, Any]]) -> None:
         self.tracks.append(track)
@@ -330,7 +339,7 @@ class _Run:
     def _flush(self) -> None:
         self.store.put(self.tracks, self.segments)
         for table, columns in sorted(self.updates):  # segments first: a track with a block has segments with it
-            self.store.update(table, self.updates[table, columns])
+            self.store.update(table, self.updates[table, columns], key=columns[0])
         self.tracks, self.segments = [], []
         self.updates.clear()
         self.flushed = time.monotonic()
@@ -373,6 +382,6 @@ def _pick(mapping: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def _vector_rows(table: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = table.to_pylist()
     return [
-        {k: np.asarray(v, np.float32) if isinstance(v, list) and k != "tempo_candidates" else v for k, v in row.items()}
+        {k: np.asarray(v, np.float32) if isinstance(v, list) and k not in LISTS else v for k, v in row.items()}
         for row in rows
     ]

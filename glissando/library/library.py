@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,12 +18,13 @@ from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
 from ..latent import TempoShift
 from ..paths import library_dir
+from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .columns import matrix, quote
 from .embedding import Embedded, Embedder, embed_file, unit
 from .ingest import IngestReport, Progress, ingest
 from .query import Query, Seed, parse_seed, parse_tempo, tag_thresholds, tempo_range
-from .rows import new_rows
+from .rows import array_facts, array_hash, new_rows
 from .search import Hit, Target, joint_weights, list_tracks, search
 from .seeds import SeedVectors, find_track
 from .store import Store
@@ -124,6 +124,8 @@ class Library:
     ) -> IngestReport:
         """Add or update files, folders, or audio from memory.
 
+        Once a library is large, a process of its own builds its search index afterwards.
+
         Parameters
         ----------
         *sources : str, Path or Audio
@@ -159,24 +161,16 @@ class Library:
             cores = jobs or os.cpu_count() or 1
             report = ingest(self.store, self.embedder(), files, jobs=cores, coverage=coverage, on_progress=on_progress)
         if arrays:
-            self._add_arrays(arrays, names or [_digest(audio) for audio in arrays], report)
+            self._add_arrays(arrays, names or [array_hash(audio) for audio in arrays], report)
+        if vector_index.lacking(self.store):
+            vector_index.build_in_background(self.store)
+            report.indexing = True
         return report
 
     def _add_arrays(self, arrays: Sequence[Audio], names: Sequence[str], report: IngestReport) -> None:
         tracks, segments = [], []
         for audio, name in zip(arrays, names, strict=True):
-            digest = _digest(audio)
-            facts = {
-                **dict.fromkeys(("artist", "album", "year", "size", "mtime_ns", "ctime_ns")),
-                "path": f"array://{name}",
-                "title": name,
-                "content_hash": digest,
-                "audio_hash": digest,
-                "duration": audio.duration,
-                "coverage": 0,
-                "sample_rate": audio.sample_rate,
-            }
-            track, parts = new_rows(self.store, self.embed(audio, name=name), facts)
+            track, parts = new_rows(self.store, self.embed(audio, name=name), array_facts(audio, name))
             tracks.append(track)
             segments += parts
             report.added += 1
@@ -251,6 +245,8 @@ class Library:
         tempo: float | str | tuple[float, float] | None = None,
         tags: Mapping[str, float] | Sequence[str] = (),
         no_tags: Mapping[str, float] | Sequence[str] = (),
+        artists: Sequence[str] = (),
+        no_artists: Sequence[str] = (),
         weights: Mapping[str, float] | None = None,
         per_artist: int | None = None,
         per_album: int | None = None,
@@ -273,6 +269,8 @@ class Library:
             Wanted BPM (within 4 %) or range: filters on the estimate, and translates the rhythm block to it.
         tags, no_tags : mapping of str to float, or sequence of str
             Tags a hit must (not) have, with the probability from which it has them (0.1).
+        artists, no_artists : sequence of str
+            Only tracks of these artists, or none of theirs.
         weights : mapping of str to float, optional
             Block to weight.
         per_artist, per_album : int, optional
@@ -304,6 +302,8 @@ class Library:
             tempo=tempo,
             tags=tag_thresholds(tags),
             no_tags=tag_thresholds(no_tags),
+            artists=tuple(artists),
+            no_artists=tuple(no_artists),
             weights=dict(weights or {}),
             per_artist=per_artist,
             per_album=per_album,
@@ -395,7 +395,3 @@ class Library:
             If the words fit none or several, or the file does not exist.
         """
         return find_track(self.store, name)
-
-
-def _digest(audio: Audio) -> str:
-    return hashlib.blake2b(np.ascontiguousarray(audio.samples).tobytes(), digest_size=16).hexdigest()

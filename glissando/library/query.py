@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -44,6 +44,8 @@ class Query:
         Wanted range in BPM.
     tags, no_tags : mapping of str to float
         Tag to least (or excluded) probability.
+    artists, no_artists : tuple of str
+        Only tracks of these artists, or none of theirs; capitals don't matter.
     weights : mapping of str to float
         Block to weight; blocks that aren't named keep theirs.
     per_artist, per_album : int, optional
@@ -60,6 +62,8 @@ class Query:
     tempo: tuple[float, float] | None = None
     tags: Mapping[str, float] = field(default_factory=dict)
     no_tags: Mapping[str, float] = field(default_factory=dict)
+    artists: tuple[str, ...] = ()
+    no_artists: tuple[str, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     per_artist: int | None = None
     per_album: int | None = None
@@ -249,6 +253,37 @@ def match_tag(word: str, names: Sequence[str]) -> list[int]:
     near = get_close_matches(wanted, low, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
     raise QueryError(f"there is no tag {word!r}; {hint}")
+
+
+def match_artists(wanted: Sequence[str], known: Collection[str]) -> list[str]:
+    """Find the artists of a library by name.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Names; capitals don't matter.
+    known : collection of str
+        All artists, as the files spell them.
+
+    Returns
+    -------
+    list of str
+        Every spelling that fits.
+
+    Raises
+    ------
+    QueryError
+        If one fits none.
+    """
+    found = []
+    for name in wanted:
+        fits = [artist for artist in known if artist.lower() == name.lower().strip()]
+        if not fits:
+            near = get_close_matches(name.lower(), sorted({artist.lower() for artist in known}), n=3, cutoff=0.6)
+            hint = f"did you mean {' or '.join(near)}?" if near else "the files' tags name no one like that"
+            raise QueryError(f"there is no artist {name!r} in the library; {hint}")
+        found += fits
+    return sorted(set(found))
 
 
 def tag_thresholds(tags: Mapping[str, float] | Sequence[str]) -> dict[str, float]:

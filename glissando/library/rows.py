@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..audio import Audio
 from .embedding import Embedded
 from .store import Store
+
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)  # of tag probability, that an index knows
+OF_TRACK = ("artist", "tempo", "labels")  # what segments repeat of their track
 
 Row = dict[str, Any]
 
@@ -33,6 +41,88 @@ def tempo_columns(embedded: Embedded) -> Row:
     }
 
 
+def labels(tags: NDArray[np.float32] | None, names: Sequence[str]) -> list[str] | None:
+    """Name the tags of a track with the levels they reach, for an index to filter on.
+
+    Parameters
+    ----------
+    tags : ndarray, shape=(tags,), optional
+        Probabilities.
+    names : sequence of str
+        Of the tags.
+
+    Returns
+    -------
+    list of str or None
+        Such as "guitar>=0.1".
+    """
+    if tags is None:
+        return None
+    return [label(name, level) for name, p in zip(names, tags, strict=True) for level in LEVELS if p >= level]
+
+
+def label(name: str, level: float) -> str:
+    """Name a tag and the level it reaches.
+
+    Parameters
+    ----------
+    name : str
+        Tag.
+    level : float
+        One of ``LEVELS``.
+
+    Returns
+    -------
+    str
+        Such as "guitar>=0.1".
+    """
+    return f"{name}>={level:g}"
+
+
+def array_hash(audio: Audio) -> str:
+    """Hash audio from memory.
+
+    Parameters
+    ----------
+    audio : Audio
+        Samples.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    return hashlib.blake2b(np.ascontiguousarray(audio.samples).tobytes(), digest_size=16).hexdigest()
+
+
+def array_facts(audio: Audio, name: str) -> Row:
+    """Say of audio from memory what `new_rows` wants to know.
+
+    Parameters
+    ----------
+    audio : Audio
+        Samples.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    dict
+        Its path is ``array://NAME``.
+    """
+    digest = array_hash(audio)
+    return {
+        **dict.fromkeys(("artist", "album", "year", "size", "mtime_ns", "ctime_ns")),
+        "path": f"array://{name}",
+        "title": name,
+        "content_hash": digest,
+        "audio_hash": digest,
+        "duration": audio.duration,
+        "coverage": 0,
+        "sample_rate": audio.sample_rate,
+    }
+
+
 def new_rows(store: Store, embedded: Embedded, facts: Mapping[str, Any]) -> tuple[Row, list[Row]]:
     """Make the rows of a new track, under a new id.
 
@@ -52,22 +142,27 @@ def new_rows(store: Store, embedded: Embedded, facts: Mapping[str, Any]) -> tupl
     segments : list of dict
         Rows of ``segments``.
     """
-    new, blocks = uuid.uuid4().hex, store.blocks()
+    new, blocks, names = uuid.uuid4().hex, store.blocks(), store.tag_names()
     track = {
         **facts,
         "id": new,
         **tempo_columns(embedded),
-        **({"tags": embedded.tags} if store.tag_names() else {}),
+        **({"tags": embedded.tags} if names else {}),
+        "labels": labels(embedded.tags, names),
         **{block: embedded.vectors.get(block) for block in blocks},
+        "joint": store.joint(embedded.vectors),
     }
+    parts = [{b: v[i] for b, v in embedded.segment_vectors.items()} for i in range(len(embedded.segments))]
     segments = [
         {
             "id": f"{new}:{i}",
             "track_id": new,
             "start": start,
             "end": end,
-            **{b: embedded.segment_vectors[b][i] if b in embedded.segment_vectors else None for b in blocks},
+            **{name: track[name] for name in OF_TRACK},
+            **{block: vectors.get(block) for block in blocks},
+            "joint": store.joint(vectors),
         }
-        for i, (start, end) in enumerate(embedded.segments)
+        for i, ((start, end), vectors) in enumerate(zip(embedded.segments, parts, strict=True))
     ]
     return track, segments

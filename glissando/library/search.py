@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import QueryError
-from .columns import any_of, matrix
-from .query import Query, match_tag
+from .blocks import DEFAULT_WEIGHTS
+from .columns import any_of, matrix, quote
+from .query import Query, match_artists, match_tag
+from .ranking import Ranked, rank
+from .rows import LEVELS, label
 from .store import Store
 
-DEFAULT_WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}
 # Similarity above which two recordings are one song: timbre changes less than rhythm between encodings and cuts.
 SAME_SONG, IDENTITY = 0.99, "timbre"
+DEEPEST = 10_000  # rows asked of an index before all rows are looked at
 TRACK_COLUMNS = ("id path duration artist album title year tempo tempo_confidence audio_hash").split()
 
 Vectors = NDArray[np.float32]
@@ -86,16 +89,6 @@ class Target:
     seeds: tuple[Mapping[str, Vectors], ...] = ()
 
 
-@dataclass(frozen=True)
-class _Ranked:
-    """Candidates, best first."""
-
-    ids: list[str]
-    scores: Vectors
-    similarities: dict[str, Vectors]
-    keys: list[str] = field(default_factory=list)  # track of every candidate
-
-
 def joint_weights(blocks: Iterable[str], wanted: Mapping[str, float]) -> dict[str, float]:
     """Settle the weights of a query: defaults, then what the user says, scaled to sum 1.
 
@@ -118,29 +111,59 @@ def joint_weights(blocks: Iterable[str], wanted: Mapping[str, float]) -> dict[st
     return {block: weight / total for block, weight in raw.items() if weight > 0} if total else {}
 
 
-def _filters(query: Query, tag_names: tuple[str, ...]) -> str | None:
-    """Write the filter on tempo and tags.
+def _filters(store: Store, query: Query, *, exact: bool) -> str | None:
+    """Write the filter on tempo, artists and tags.
 
     Parameters
     ----------
+    store : Store
+        The library's tables.
     query : Query
         What is asked.
-    tag_names : tuple of str
-        Tags of the library.
+    exact : bool
+        Compare tag probabilities; otherwise the levels they reach, which an index knows, and `_passes` does the rest.
 
     Returns
     -------
     str or None
-        SQL condition on tracks.
+        SQL condition on tracks, or if not exact on segments too.
     """
-    conditions = []
+    names, conditions = store.tag_names(), []
     if query.tempo:
         conditions.append(f"tempo >= {query.tempo[0]!r} AND tempo <= {query.tempo[1]!r}")
+    if query.artists or query.no_artists:
+        known = {artist for artist in store.rows("tracks", ["artist"])["artist"].unique().to_pylist() if artist}
+        if query.artists:
+            conditions.append(any_of("artist", match_artists(query.artists, known)))
+        if query.no_artists:
+            conditions.append(f"artist IS NULL OR NOT {any_of('artist', match_artists(query.no_artists, known))}")
     for word, least in query.tags.items():
-        conditions.append(" OR ".join(f"tags[{i + 1}] >= {least!r}" for i in match_tag(word, tag_names)))
+        tags = match_tag(word, names)
+        if exact:
+            conditions.append(" OR ".join(f"tags[{i + 1}] >= {least!r}" for i in tags))
+        elif reached := [level for level in LEVELS if level <= least]:
+            conditions.append(_has_any([label(names[i], reached[-1]) for i in tags]))
     for word, most in query.no_tags.items():
-        conditions.append(" AND ".join(f"tags[{i + 1}] < {most!r}" for i in match_tag(word, tag_names)))
+        tags = match_tag(word, names)
+        if exact:
+            conditions.append(" AND ".join(f"tags[{i + 1}] < {most!r}" for i in tags))
+        elif reached := [level for level in LEVELS if level >= most]:
+            conditions.append(f"NOT {_has_any([label(names[i], reached[0]) for i in tags])}")
     return " AND ".join(f"({condition})" for condition in conditions) or None
+
+
+def _has_any(labels: list[str]) -> str:
+    return f"array_has_any(labels, [{', '.join(map(quote, labels))}])"
+
+
+def _passes(track: Mapping[str, Any], query: Query, names: tuple[str, ...]) -> bool:
+    """Compare the tags of a track with what is asked, where its levels only said "about"."""
+    tags = track.get("tags")
+    if tags is None:
+        return not query.tags and not query.no_tags
+    return all(any(tags[i] >= least for i in match_tag(word, names)) for word, least in query.tags.items()) and all(
+        tags[i] < most for word, most in query.no_tags.items() for i in match_tag(word, names)
+    )
 
 
 def search(store: Store, target: Target, query: Query, weights: Mapping[str, float]) -> list[Hit]:
@@ -162,15 +185,39 @@ def search(store: Store, target: Target, query: Query, weights: Mapping[str, flo
     list of Hit
         Best first.
     """
-    where = _filters(query, store.tag_names())
-    vectors = {block: target.vectors[block] for block in weights}
-    if query.moments:
-        allowed = set(store.rows("tracks", ["id"], where)["id"].to_pylist()) if where else None
-        ranked = _rank(store, "segments", vectors, weights, None)
-    else:
-        allowed = None
-        ranked = _rank(store, "tracks", vectors, weights, where)
-    return [*_choose(store, ranked, target, query, weights, allowed)]
+    return search_many(store, [target], query, weights)[0]
+
+
+def search_many(store: Store, targets: Sequence[Target], query: Query, weights: Mapping[str, float]) -> list[list[Hit]]:
+    """Find the nearest for several targets at once, such as one seed at many tempi; they share candidates.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    targets : sequence of Target
+        What to look for.
+    query, weights
+        As `search`.
+
+    Returns
+    -------
+    list of list of Hit
+        For every target, best first.
+    """
+    where = _filters(store, query, exact=False)
+    table = "segments" if query.moments else "tracks"
+    found: list[list[Hit]] = [[] for _ in targets]
+    open_, depth = [*range(len(targets))], max(100, 5 * query.k)
+    while open_:
+        vectors = [{block: targets[i].vectors[block] for block in weights} for i in open_]
+        rankings = rank(store, table, vectors, weights, where=where, depth=depth, exact=depth > DEEPEST)
+        for i, ranked in zip([*open_], rankings, strict=True):
+            found[i] = [*_choose(store, ranked, targets[i], query, weights)]
+            if len(found[i]) == query.k or ranked.complete:
+                open_.remove(i)
+        depth *= 8
+    return found
 
 
 def list_tracks(store: Store, query: Query) -> list[Hit]:
@@ -194,7 +241,7 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
         If there is no filter.
     """
     names = store.tag_names()
-    where = _filters(query, names)
+    where = _filters(store, query, exact=True)
     if where is None:
         raise QueryError("nothing to search for; name a track, a tag or a tempo")
     columns = [*TRACK_COLUMNS, *(["tags"] if query.tags else [])]
@@ -210,34 +257,12 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
     ]
 
 
-def _rank(
-    store: Store, table: str, vectors: Mapping[str, Vectors], weights: Mapping[str, float], where: str | None
-) -> _Ranked:
-    """Score every row that passes the filter: exact."""
-    key = "track_id" if table == "segments" else "id"
-    rows = store.rows(table, list(dict.fromkeys(["id", key, *vectors])), where)
-    similarities = {block: matrix(rows[block]) @ vector for block, vector in vectors.items()}
-    scores = np.zeros(rows.num_rows, np.float32)
-    for block, similarity in similarities.items():
-        scores += weights[block] * np.nan_to_num(similarity, nan=0.0)  # no vector in a block: nothing in common
-    compared = np.any([np.isfinite(similarity) for similarity in similarities.values()], axis=0)
-    order = np.argsort(-np.where(compared, scores, -np.inf), kind="stable")[: int(compared.sum())]
-    ids, keys = rows["id"].to_pylist(), rows[key].to_pylist()
-    return _Ranked(
-        [ids[i] for i in order],
-        scores[order],
-        {block: similarity[order] for block, similarity in similarities.items()},
-        [keys[i] for i in order],
-    )
-
-
 def _choose(
     store: Store,
-    ranked: _Ranked,
+    ranked: Ranked,
     target: Target,
     query: Query,
     weights: Mapping[str, float],
-    allowed: set[str] | None,
 ) -> Iterator[Hit]:
     """Walk down the ranking, page by page, until k hits pass the limits."""
     seen: set[str] = set(target.exclude)
@@ -246,18 +271,16 @@ def _choose(
     hashes = set(target.audio_hashes)
     chosen: list[Mapping[str, Vectors]] = [*target.seeds]
     identity = [IDENTITY] if IDENTITY in store.blocks() else [*weights]
+    names = store.tag_names()
+    tags = ["tags"] if query.tags or query.no_tags else []
     given = 0
     page = max(50, 4 * query.k)
     for first in range(0, len(ranked.ids), page):
-        positions = [
-            i
-            for i in range(first, min(first + page, len(ranked.ids)))
-            if ranked.keys[i] not in seen and (allowed is None or ranked.keys[i] in allowed)
-        ]
+        positions = [i for i in range(first, min(first + page, len(ranked.ids))) if ranked.keys[i] not in seen]
         tracks = _fetch(
             store,
             "tracks",
-            [*TRACK_COLUMNS, *(identity if query.not_same_song else ())],
+            [*TRACK_COLUMNS, *tags, *(identity if query.not_same_song else ())],
             [ranked.keys[i] for i in positions],
         )
         moments = (
@@ -268,6 +291,8 @@ def _choose(
         for i in positions:
             track = tracks.get(ranked.keys[i])
             if track is None or track["id"] in seen:  # a segment of a killed run, or a track that has its moment
+                continue
+            if tags and not _passes(track, query, names):
                 continue
             artist = (track["artist"] or "").lower()
             album = (artist, (track["album"] or "").lower())
@@ -301,7 +326,7 @@ def _same(track: Mapping[str, Any], other: Mapping[str, Any], blocks: Iterable[s
 
 
 def _hit(
-    track: Mapping[str, Any], moment: Mapping[str, Any], ranked: _Ranked, position: int, weights: Mapping[str, float]
+    track: Mapping[str, Any], moment: Mapping[str, Any], ranked: Ranked, position: int, weights: Mapping[str, float]
 ) -> Hit:
     similarities = {block: float(values[position]) for block, values in ranked.similarities.items()}
     return Hit(

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import lancedb
+import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from ..errors import LibraryError
 from ..paths import data_dir
-from .blocks import Block
+from .blocks import Block, join
 from .columns import any_of, vector_column, vector_type
 
 FORMAT = 2
@@ -43,12 +45,17 @@ TRACK_FIELDS = [
     pa.field("tempo", pa.float32()),
     pa.field("tempo_confidence", pa.float32()),
     pa.field("tempo_candidates", pa.list_(pa.float32())),
+    pa.field("labels", pa.list_(pa.utf8())),
 ]
 SEGMENT_FIELDS = [
     pa.field("id", pa.utf8(), nullable=False),
     pa.field("track_id", pa.utf8(), nullable=False),
     pa.field("start", pa.float32()),
     pa.field("end", pa.float32()),
+    # of the track, so that a filter comes before the vector search
+    pa.field("artist", pa.utf8()),
+    pa.field("tempo", pa.float32()),
+    pa.field("labels", pa.list_(pa.utf8())),
 ]
 BLOCK_SCHEMA = pa.schema(
     [
@@ -57,10 +64,13 @@ BLOCK_SCHEMA = pa.schema(
         pa.field("space_id", pa.utf8(), nullable=False),
         pa.field("dim", pa.int32(), nullable=False),
         pa.field("tag_names", pa.list_(pa.utf8())),
+        pa.field("joint_at", pa.int32()),
     ],
     metadata={"glissando_format": str(FORMAT)},
 )
-COLUMNS = frozenset(field.name for field in [*TRACK_FIELDS, *SEGMENT_FIELDS]) | {"tags"}
+COLUMNS = frozenset(field.name for field in [*TRACK_FIELDS, *SEGMENT_FIELDS]) | {"tags", "joint"}
+TABLES = ("tracks", "segments")
+BATCH = 8192  # rows read at once
 
 
 class Store:
@@ -111,7 +121,9 @@ class Store:
             )
 
     def _create(self, blocks: Sequence[Block]) -> None:
+        blocks = join(blocks)
         vectors = [pa.field(block.name, vector_type(block.dim)) for block in blocks]
+        vectors.append(pa.field("joint", vector_type(sum(b.dim for b in blocks if b.joint_at is not None))))
         tags = [pa.field("tags", vector_type(len(block.tag_names))) for block in blocks if block.tag_names][:1]
         # "blocks" comes last: a library exists once it is there
         self._db.create_table("segments", schema=pa.schema([*SEGMENT_FIELDS, *vectors]), exist_ok=True)
@@ -122,8 +134,19 @@ class Store:
         self._db.create_table("blocks", data=rows, schema=BLOCK_SCHEMA)
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what a full disk or a lost drive does to the database into a sentence."""
+    def explained(self) -> Iterator[None]:
+        """Turn what a full disk or a lost drive does to the database into a sentence.
+
+        Yields
+        ------
+        None
+            While the database writes.
+
+        Raises
+        ------
+        LibraryError
+            If it can't.
+        """
         try:
             yield
         except (OSError, RuntimeError) as error:
@@ -229,6 +252,59 @@ class Store:
         query = getattr(self, table).search().select(list(columns))
         return (query.where(where) if where else query).to_arrow()
 
+    def batches(self, table: str, columns: Sequence[str], where: str | None = None) -> Iterator[pa.Table]:
+        """Read columns part by part, so that memory does not grow with the table.
+
+        Parameters
+        ----------
+        table, columns, where
+            As `rows`.
+
+        Yields
+        ------
+        Table
+            Some of the rows.
+        """
+        query = getattr(self, table).search().select(list(columns))
+        for batch in (query.where(where) if where else query).to_batches(BATCH):
+            yield pa.Table.from_batches([batch])
+
+    def count(self, table: str, where: str | None = None) -> int:
+        """Count rows.
+
+        Parameters
+        ----------
+        table : {"tracks", "segments"}
+            Which table.
+        where : str, optional
+            SQL filter.
+
+        Returns
+        -------
+        int
+            How many.
+        """
+        return int(getattr(self, table).count_rows(where))
+
+    def joint(self, vectors: Mapping[str, NDArray[np.float32] | None]) -> NDArray[np.float32]:
+        """Lay vectors end to end as in the ``joint`` column.
+
+        Parameters
+        ----------
+        vectors : mapping of str to ndarray or None
+            Block to vector.
+
+        Returns
+        -------
+        ndarray, shape=(dim,)
+            Zeros where a block is missing.
+        """
+        places = [block for block in self.blocks().values() if block.joint_at is not None]
+        parts = [vectors.get(block.name) for block in places]
+        return np.concatenate(
+            [np.zeros(b.dim, np.float32) if part is None else part for b, part in zip(places, parts, strict=True)]
+        ).astype(np.float32)
+
     def put(self, tracks: Sequence[Mapping[str, Any]], segments: Sequence[Mapping[str, Any]]) -> None:
         """Write whole tracks: new ones, or in place of what was at their path.
 
@@ -240,7 +316,7 @@ class Store:
         if not tracks:
             return
         paths = [row["path"] for row in tracks]
-        with self._explained():
+        with self.explained():
             if segments:
                 self.segments.add(self._table(self.segments, segments))
             replaced = self.rows("tracks", ["id"], any_of("path", paths))["id"].to_pylist()
@@ -263,7 +339,7 @@ class Store:
         """
         if rows:
             target = getattr(self, table)
-            with self._explained():
+            with self.explained():
                 target.merge_insert(key).when_matched_update_all().execute(self._table(target, rows))
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -274,7 +350,7 @@ class Store:
         ids : sequence of str
             Track ids.
         """
-        with self._explained():
+        with self.explained():
             for first in range(0, len(ids), 1000):
                 self.tracks.delete(any_of("id", ids[first : first + 1000]))
                 self.segments.delete(any_of("track_id", ids[first : first + 1000]))
@@ -311,7 +387,7 @@ class Store:
         keep : timedelta
             Age below which old versions stay.
         """
-        with self._explained():
+        with self.explained():
             for table in (self.tracks, self.segments):
                 table.optimize(cleanup_older_than=keep)
 

@@ -1,0 +1,174 @@
+"""The vector index of a large library: where it stands, how it is built, what it answers.
+
+It lies on the column ``joint``. What is written after it was built is searched exactly beside it, until the next
+`Store.optimize` takes it in.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from lancedb.index import BTree, IvfSq, LabelList
+from numpy.typing import NDArray
+
+from .store import TABLES, Store
+
+FROM = 50_000  # rows; below, exact search is as fast
+NAME, ROWS_PER_PARTITION = "joint_idx", 1000
+FILTERS = {"artist": BTree, "tempo": BTree, "labels": LabelList}  # columns that filters use
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """What an index knows of a table.
+
+    Parameters
+    ----------
+    indexed, waiting : int
+        Rows in the index, and rows beside it, which are searched exactly.
+    """
+
+    indexed: int
+    waiting: int
+
+
+def state(store: Store, table: str) -> IndexState:
+    """Tell what the index of a table knows.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    table : {"tracks", "segments"}
+        Which table.
+
+    Returns
+    -------
+    IndexState
+        Nothing indexed if there is no index.
+    """
+    stats = getattr(store, table).index_stats(NAME)
+    if stats is None:
+        return IndexState(0, store.count(table))
+    return IndexState(stats.num_indexed_rows, stats.num_unindexed_rows)
+
+
+def answers(store: Store, table: str, blocks: Iterable[str]) -> bool:
+    """Tell whether the index can answer queries in these blocks.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    table : {"tracks", "segments"}
+        Which table.
+    blocks : iterable of str
+        Blocks that weigh something.
+
+    Returns
+    -------
+    bool
+        False for small tables, and for blocks that came after the library was made.
+    """
+    known = store.blocks()
+    return all(known[block].joint_at is not None for block in blocks) and state(store, table).indexed > 0
+
+
+def nearest(
+    store: Store,
+    table: str,
+    queries: Sequence[NDArray[np.float32]],
+    *,
+    columns: Sequence[str],
+    where: str | None,
+    limit: int,
+    probes: int,
+) -> pa.Table:
+    """Ask the index.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    table : {"tracks", "segments"}
+        Which table.
+    queries : sequence of ndarray
+        Joint vectors, weighted.
+    columns : sequence of str
+        Columns of the answer.
+    where : str, optional
+        SQL filter, applied first.
+    limit : int
+        Rows for each query.
+    probes : int
+        Partitions to look into.
+
+    Returns
+    -------
+    Table
+        Rows for all queries, one after the other.
+    """
+    vectors = [*queries] if len(queries) > 1 else queries[0]
+    query = getattr(store, table).search(vectors, vector_column_name="joint").distance_type("dot").limit(limit)
+    query = query.nprobes(probes).select([*columns, "_distance"])
+    return (query.where(where, prefilter=True) if where else query).to_arrow()
+
+
+def lacking(store: Store) -> list[str]:
+    """Name the tables that are large enough for an index and have none.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+
+    Returns
+    -------
+    list of str
+        Tables.
+    """
+    return [table for table in TABLES if store.count(table) >= FROM and state(store, table).indexed == 0]
+
+
+def build(store: Store, table: str) -> None:
+    """Build the index of a table anew, and those of the columns that filters use.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables; the caller holds its lock.
+    table : {"tracks", "segments"}
+        Which table.
+
+    Raises
+    ------
+    LibraryError
+        If it can't be written.
+    """
+    target, partitions = getattr(store, table), max(1, round(store.count(table) / ROWS_PER_PARTITION))
+    with store.explained():
+        for column, kind in FILTERS.items():
+            target.create_index(column, config=kind())
+        target.create_index("joint", config=IvfSq(distance_type="dot", num_partitions=partitions), name=NAME)
+
+
+def build_in_background(store: Store) -> None:
+    """Start a process of its own that builds what is lacking; it outlives this one.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    """
+    subprocess.Popen(
+        [sys.executable, "-m", "glissando.cli", "library", "build-index", "--lacking", "--library", store.location],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
