@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import AudioError
 from .reading import Audio
 
+BLOCK = 65_536  # samples; libsndfile's Vorbis encoder crashes on a minute at once
+
 
 def write(path: str | Path, audio: Audio) -> None:
     """Write audio; the ending chooses the format (wav, flac, ogg, opus, mp3).
@@ -32,6 +34,9 @@ def write(path: str | Path, audio: Audio) -> None:
         raise AudioError(f"{path}: not written, the audio holds NaN or infinite samples")
     options = {".opus": {"format": "OGG", "subtype": "OPUS"}}.get(path.suffix.lower(), {})
     try:
-        soundfile.write(path, np.clip(audio.samples, -1, 1).T, audio.sample_rate, **options)
+        samples = np.clip(np.atleast_2d(audio.samples), -1, 1).T
+        with soundfile.SoundFile(path, "w", audio.sample_rate, samples.shape[1], **options) as out:
+            for first in range(0, len(samples), BLOCK):
+                out.write(samples[first : first + BLOCK])
     except (soundfile.SoundFileError, TypeError, ValueError, OSError) as error:
         raise AudioError(f"{path}: can't be written as {path.suffix or 'a file without ending'} ({error})") from error

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import LibraryError
-from .options import LibraryOption, console, errors
+from .options import LibraryOption, choice, console, errors
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look after the library.")
 
@@ -61,19 +61,22 @@ def _index_state(index: Mapping[str, Any]) -> str:
 
 @app.command("build-index")
 def build_index(
+    tables: Annotated[list[str] | None, typer.Argument(help="tracks, segments, or both.", show_default="both")] = None,
     library: LibraryOption = None,
-    lacking: Annotated[bool, typer.Option("--lacking", help="Only what is large and has none yet.")] = False,
 ) -> None:
     """Build the search index of a large library anew; gliss index does it by itself when it is first needed."""
     from ..library import Library, vector_index
     from ..library.store import TABLES
 
+    for table in tables or ():
+        choice(table, TABLES, "table")
     store = Library.open(library, create=False).store
     with store.writing():
-        for table in vector_index.lacking(store) if lacking else TABLES:
-            if not store.count(table):
+        for table in tables or TABLES:
+            count = store.count(table)
+            if not count:
                 raise LibraryError(f"{store.location}: has no {table} to index; fill it with: gliss index FOLDER")
-            with console.status(f"Indexing {store.count(table)} {table} ..."):
+            with console.status(f"Indexing {count} {table} ..."):
                 vector_index.build(store, table)
             console.print(f"{table}: {vector_index.state(store, table).indexed} rows in the index.")
 

@@ -162,8 +162,8 @@ class Library:
             report = ingest(self.store, self.embedder(), files, jobs=cores, coverage=coverage, on_progress=on_progress)
         if arrays:
             self._add_arrays(arrays, names or [array_hash(audio) for audio in arrays], report)
-        if vector_index.lacking(self.store):
-            vector_index.build_in_background(self.store)
+        if lacking := vector_index.lacking(self.store):
+            vector_index.build_in_background(self.store, lacking)
             report.indexing = True
         return report
 

@@ -22,6 +22,7 @@ from .store import Store
 Vectors = NDArray[np.float32]
 
 PROBES, PROBES_BATCH = 20, 8  # partitions to look into, for one query and for each of several that share candidates
+SHARED, SHARED_LEAST = 3, 30  # several queries share as many candidates as three have; each brings this many at least
 WIDE = 0.05  # share of rows that pass a filter from which that many partitions are enough
 FEW = 5000  # rows that pass a filter: so few are faster scored exactly than sought in the index
 
@@ -38,6 +39,8 @@ class Ranked:
         Weighted sum of the similarities.
     similarities : dict of str to ndarray
         Block to cosine similarity, NaN where the row has no vector.
+    bounds : list of (float, float)
+        Start and end in seconds; empty for tracks.
     complete : bool
         No other row could follow.
     """
@@ -46,6 +49,7 @@ class Ranked:
     keys: list[str]
     scores: Vectors
     similarities: dict[str, Vectors]
+    bounds: list[tuple[float, float]]
     complete: bool
 
 
@@ -83,12 +87,13 @@ def rank(
     list of Ranked
         One for every query.
     """
-    passing = store.count(table, where) if where else None
-    if not exact and vector_index.answers(store, table, weights) and (passing is None or passing > FEW):
-        probes = PROBES if len(queries) == 1 else PROBES_BATCH
-        if passing is not None:
-            probes = round(probes * max(1.0, (WIDE * store.count(table) / passing) ** 0.5))
-        found = _candidates(store, table, queries, weights, where, depth, probes)
+    indexed = 0 if exact else vector_index.answers(store, table, weights)
+    passing = store.count(table, where) if where and indexed else indexed
+    if passing > (FEW if where else 0):
+        wider = max(1.0, (WIDE * indexed / passing) ** 0.5)
+        probes = round(wider * (PROBES if len(queries) == 1 else PROBES_BATCH))
+        limit = depth if len(queries) == 1 else max(SHARED_LEAST, SHARED * depth // len(queries))
+        found = _candidates(store, table, queries, weights, where, limit, probes)
         return [_top(*_score(found, query, weights), found, table, depth, complete=False) for query in queries]
     best: list[pa.Table | None] = [None] * len(queries)
     seen = 0
@@ -107,7 +112,7 @@ def rank(
 
 
 def _columns(table: str, weights: Mapping[str, float]) -> list[str]:
-    return [*({"segments": ["id", "track_id"]}.get(table, ["id"])), *weights]
+    return [*(("id", "track_id", "start", "end") if table == "segments" else ("id",)), *weights]
 
 
 def _candidates(
@@ -116,12 +121,12 @@ def _candidates(
     queries: Sequence[Mapping[str, Vectors]],
     weights: Mapping[str, float],
     where: str | None,
-    depth: int,
+    limit: int,
     probes: int,
 ) -> pa.Table:
     joint = [store.joint({block: weights[block] * vector for block, vector in query.items()}) for query in queries]
     found = vector_index.nearest(
-        store, table, joint, columns=_columns(table, weights), where=where, limit=depth, probes=probes
+        store, table, joint, columns=_columns(table, weights), where=where, limit=limit, probes=probes
     )
     if len(queries) == 1:
         return found
@@ -152,11 +157,13 @@ def _top(
     scores: Vectors, similarities: Mapping[str, Vectors], rows: pa.Table, table: str, depth: int, *, complete: bool
 ) -> Ranked:
     order = _order(scores, depth)
-    ids, keys = (rows[name].to_pylist() for name in ("id", "track_id" if table == "segments" else "id"))
+    best = rows.take(order)
+    moments = table == "segments"
     return Ranked(
-        [ids[i] for i in order],
-        [keys[i] for i in order],
+        best["id"].to_pylist(),
+        best["track_id" if moments else "id"].to_pylist(),
         scores[order],
         {block: similarity[order] for block, similarity in similarities.items()},
+        [*zip(best["start"].to_pylist(), best["end"].to_pylist(), strict=True)] if moments else [],
         complete,
     )

@@ -132,7 +132,7 @@ def _filters(store: Store, query: Query, *, exact: bool) -> str | None:
     if query.tempo:
         conditions.append(f"tempo >= {query.tempo[0]!r} AND tempo <= {query.tempo[1]!r}")
     if query.artists or query.no_artists:
-        known = {artist for artist in store.rows("tracks", ["artist"])["artist"].unique().to_pylist() if artist}
+        known = store.artists()
         if query.artists:
             conditions.append(any_of("artist", match_artists(query.artists, known)))
         if query.no_artists:
@@ -208,12 +208,14 @@ def search_many(store: Store, targets: Sequence[Target], query: Query, weights: 
     where = _filters(store, query, exact=False)
     table = "segments" if query.moments else "tracks"
     found: list[list[Hit]] = [[] for _ in targets]
+    tracks = _Tracks(store, query)
     open_, depth = [*range(len(targets))], max(100, 5 * query.k)
     while open_:
         vectors = [{block: targets[i].vectors[block] for block in weights} for i in open_]
         rankings = rank(store, table, vectors, weights, where=where, depth=depth, exact=depth > DEEPEST)
+        tracks.load([key for ranked in rankings for key in ranked.keys[: 3 * query.k]])
         for i, ranked in zip([*open_], rankings, strict=True):
-            found[i] = [*_choose(store, ranked, targets[i], query, weights)]
+            found[i] = [*_choose(tracks, ranked, targets[i], query, weights)]
             if len(found[i]) == query.k or ranked.complete:
                 open_.remove(i)
         depth *= 8
@@ -257,12 +259,31 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
     ]
 
 
+class _Tracks:
+    """Rows of tracks, read a page at a time when the ranking comes to them."""
+
+    def __init__(self, store: Store, query: Query) -> None:
+        self._store, self._rows = store, dict[str, dict[str, Any]]()
+        self.tag_names = store.tag_names()
+        self.identity: list[str] = []  # blocks by which two recordings are known as one song
+        if query.not_same_song:
+            self.identity = [IDENTITY] if IDENTITY in store.blocks() else [*store.blocks()]
+        self._columns = [*TRACK_COLUMNS, *(["tags"] if query.tags or query.no_tags else []), *self.identity]
+
+    def load(self, ids: Iterable[str]) -> None:
+        """Read those that are not there yet."""
+        missing = sorted({*ids} - self._rows.keys())
+        if missing:
+            rows = self._store.rows("tracks", self._columns, any_of("id", missing)).to_pylist()
+            self._rows |= {row["id"]: row for row in rows}
+
+    def __getitem__(self, id_: str) -> dict[str, Any] | None:
+        """One of those that were loaded; None for the track of a killed run's segment."""
+        return self._rows.get(id_)
+
+
 def _choose(
-    store: Store,
-    ranked: Ranked,
-    target: Target,
-    query: Query,
-    weights: Mapping[str, float],
+    tracks: _Tracks, ranked: Ranked, target: Target, query: Query, weights: Mapping[str, float]
 ) -> Iterator[Hit]:
     """Walk down the ranking, page by page, until k hits pass the limits."""
     seen: set[str] = set(target.exclude)
@@ -270,54 +291,30 @@ def _choose(
     albums: Counter[tuple[str, str]] = Counter()
     hashes = set(target.audio_hashes)
     chosen: list[Mapping[str, Vectors]] = [*target.seeds]
-    identity = [IDENTITY] if IDENTITY in store.blocks() else [*weights]
-    names = store.tag_names()
-    tags = ["tags"] if query.tags or query.no_tags else []
-    given = 0
-    page = max(50, 4 * query.k)
-    for first in range(0, len(ranked.ids), page):
-        positions = [i for i in range(first, min(first + page, len(ranked.ids))) if ranked.keys[i] not in seen]
-        tracks = _fetch(
-            store,
-            "tracks",
-            [*TRACK_COLUMNS, *tags, *(identity if query.not_same_song else ())],
-            [ranked.keys[i] for i in positions],
-        )
-        moments = (
-            _fetch(store, "segments", ["id", "start", "end"], [ranked.ids[i] for i in positions])
-            if query.moments
-            else {}
-        )
-        for i in positions:
-            track = tracks.get(ranked.keys[i])
-            if track is None or track["id"] in seen:  # a segment of a killed run, or a track that has its moment
+    page = 3 * query.k
+    for i, key in enumerate(ranked.keys):
+        if i % page == 0:
+            tracks.load(ranked.keys[i : i + page])
+        track = tracks[key]
+        if track is None or key in seen or not _passes(track, query, tracks.tag_names):
+            continue
+        artist = (track["artist"] or "").lower()
+        album = (artist, (track["album"] or "").lower())
+        if query.per_artist and artist and artists[artist] >= query.per_artist:
+            continue
+        if query.per_album and album[1] and albums[album] >= query.per_album:
+            continue
+        if query.not_same_song:
+            if track["audio_hash"] in hashes or any(_same(track, other, tracks.identity) for other in chosen):
                 continue
-            if tags and not _passes(track, query, names):
-                continue
-            artist = (track["artist"] or "").lower()
-            album = (artist, (track["album"] or "").lower())
-            if query.per_artist and artist and artists[artist] >= query.per_artist:
-                continue
-            if query.per_album and album[1] and albums[album] >= query.per_album:
-                continue
-            if query.not_same_song:
-                if track["audio_hash"] in hashes or any(_same(track, other, identity) for other in chosen):
-                    continue
-                hashes.add(track["audio_hash"])
-                chosen.append({block: track[block] for block in identity})
-            seen.add(track["id"])
-            artists[artist] += 1
-            albums[album] += 1
-            yield _hit(track, moments.get(ranked.ids[i], {}), ranked, i, weights)
-            given += 1
-            if given == query.k:
-                return
-
-
-def _fetch(store: Store, table: str, columns: list[str], ids: list[str]) -> dict[str, dict[str, Any]]:
-    if not ids:
-        return {}
-    return {row["id"]: row for row in store.rows(table, columns, any_of("id", sorted(set(ids)))).to_pylist()}
+            hashes.add(track["audio_hash"])
+            chosen.append({block: track[block] for block in tracks.identity})
+        seen.add(key)
+        artists[artist] += 1
+        albums[album] += 1
+        yield _hit(track, ranked, i, weights)
+        if len(seen) - len(target.exclude) == query.k:
+            return
 
 
 def _same(track: Mapping[str, Any], other: Mapping[str, Any], blocks: Iterable[str]) -> bool:
@@ -325,9 +322,8 @@ def _same(track: Mapping[str, Any], other: Mapping[str, Any], blocks: Iterable[s
     return all(a is not None and b is not None and float(np.dot(a, b)) > SAME_SONG for a, b in pairs)
 
 
-def _hit(
-    track: Mapping[str, Any], moment: Mapping[str, Any], ranked: Ranked, position: int, weights: Mapping[str, float]
-) -> Hit:
+def _hit(track: Mapping[str, Any], ranked: Ranked, position: int, weights: Mapping[str, float]) -> Hit:
+    start, end = ranked.bounds[position] if ranked.bounds else (None, None)
     similarities = {block: float(values[position]) for block, values in ranked.similarities.items()}
     return Hit(
         path=track["path"],
@@ -341,6 +337,6 @@ def _hit(
         duration=track["duration"],
         tempo=track["tempo"],
         tempo_confidence=track["tempo_confidence"],
-        start=moment.get("start"),
-        end=moment.get("end"),
+        start=start,
+        end=end,
     )

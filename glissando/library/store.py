@@ -91,6 +91,8 @@ class Store:
 
     def __init__(self, location: str, *, create: Sequence[Block] | None = None) -> None:
         self.location = location
+        self._known_blocks: dict[str, Block] | None = None  # read once: every search asks for them
+        self._known_artists: tuple[int, frozenset[str]] | None = None
         self.is_local = "://" not in location
         if self.is_local and create is None and not (Path(location) / "blocks.lance").is_dir():
             raise LibraryError(f"{location}: there is no library here; make one with: gliss index FOLDER")
@@ -193,8 +195,12 @@ class Store:
         dict of str to Block
             By name, in order of creation.
         """
-        rows = self._blocks.to_arrow().to_pylist()
-        return {row["name"]: Block(**{**row, "tag_names": tuple(row["tag_names"] or ())}) for row in rows}
+        if self._known_blocks is None:
+            rows = self._blocks.to_arrow().to_pylist()
+            self._known_blocks = {
+                row["name"]: Block(**{**row, "tag_names": tuple(row["tag_names"] or ())}) for row in rows
+            }
+        return dict(self._known_blocks)
 
     def add_block(self, block: Block) -> None:
         """Add a vector column; the tracks have no vector in it yet.
@@ -221,6 +227,21 @@ class Store:
             self.tracks.add_columns(pa.field("tags", vector_type(len(block.tag_names))))
         row = {**asdict(block), "tag_names": list(block.tag_names)}
         self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
+        self._known_blocks = None
+
+    def artists(self) -> frozenset[str]:
+        """List the artists that the files name.
+
+        Returns
+        -------
+        frozenset of str
+            As they spell them.
+        """
+        version = self.tracks.version
+        if self._known_artists is None or self._known_artists[0] != version:
+            names = self.rows("tracks", ["artist"])["artist"].unique().to_pylist()
+            self._known_artists = version, frozenset(name for name in names if name)
+        return self._known_artists[1]
 
     def tag_names(self) -> tuple[str, ...]:
         """Tell what the tag column means.
@@ -318,10 +339,10 @@ class Store:
         paths = [row["path"] for row in tracks]
         with self.explained():
             if segments:
-                self.segments.add(self._table(self.segments, segments))
+                self.segments.add(self._table(self.segments, segments), on_bad_vectors="null")
             replaced = self.rows("tracks", ["id"], any_of("path", paths))["id"].to_pylist()
             merge = self.tracks.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
-            merge.execute(self._table(self.tracks, tracks))
+            merge.execute(self._table(self.tracks, tracks), on_bad_vectors="null")  # a block that a track lacks
             if replaced:
                 self.segments.delete(any_of("track_id", replaced))
 
@@ -340,7 +361,8 @@ class Store:
         if rows:
             target = getattr(self, table)
             with self.explained():
-                target.merge_insert(key).when_matched_update_all().execute(self._table(target, rows))
+                merge = target.merge_insert(key).when_matched_update_all()
+                merge.execute(self._table(target, rows), on_bad_vectors="null")
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove tracks and their segments.

@@ -20,7 +20,8 @@ from .store import TABLES, Store
 
 FROM = 50_000  # rows; below, exact search is as fast
 NAME, ROWS_PER_PARTITION = "joint_idx", 1000
-FILTERS = {"artist": BTree, "tempo": BTree, "labels": LabelList}  # columns that filters use
+LOOKED_UP = {"tracks": "id", "segments": "track_id"}
+FILTERED = {"artist": BTree, "tempo": BTree, "labels": LabelList}
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def state(store: Store, table: str) -> IndexState:
     return IndexState(stats.num_indexed_rows, stats.num_unindexed_rows)
 
 
-def answers(store: Store, table: str, blocks: Iterable[str]) -> bool:
-    """Tell whether the index can answer queries in these blocks.
+def answers(store: Store, table: str, blocks: Iterable[str]) -> int:
+    """Tell how many rows the index can search for queries in these blocks, with those beside it.
 
     Parameters
     ----------
@@ -72,11 +73,12 @@ def answers(store: Store, table: str, blocks: Iterable[str]) -> bool:
 
     Returns
     -------
-    bool
-        False for small tables, and for blocks that came after the library was made.
+    int
+        0 without an index, as in small tables, or for blocks that came after the library was made.
     """
-    known = store.blocks()
-    return all(known[block].joint_at is not None for block in blocks) and state(store, table).indexed > 0
+    known, found = store.blocks(), state(store, table)
+    covered = all(known[block].joint_at is not None for block in blocks)
+    return found.indexed + found.waiting if covered and found.indexed else 0
 
 
 def nearest(
@@ -136,7 +138,7 @@ def lacking(store: Store) -> list[str]:
 
 
 def build(store: Store, table: str) -> None:
-    """Build the index of a table anew, and those of the columns that filters use.
+    """Build the index of a table anew, and those of the columns that are looked up or filtered.
 
     Parameters
     ----------
@@ -152,21 +154,23 @@ def build(store: Store, table: str) -> None:
     """
     target, partitions = getattr(store, table), max(1, round(store.count(table) / ROWS_PER_PARTITION))
     with store.explained():
-        for column, kind in FILTERS.items():
+        for column, kind in {LOOKED_UP[table]: BTree, **FILTERED}.items():
             target.create_index(column, config=kind())
         target.create_index("joint", config=IvfSq(distance_type="dot", num_partitions=partitions), name=NAME)
 
 
-def build_in_background(store: Store) -> None:
-    """Start a process of its own that builds what is lacking; it outlives this one.
+def build_in_background(store: Store, tables: Sequence[str]) -> None:
+    """Start a process of its own that builds indexes; it outlives this one.
 
     Parameters
     ----------
     store : Store
         The library's tables.
+    tables : sequence of {"tracks", "segments"}
+        Which tables.
     """
     subprocess.Popen(
-        [sys.executable, "-m", "glissando.cli", "library", "build-index", "--lacking", "--library", store.location],
+        [sys.executable, "-m", "glissando.cli", "library", "build-index", *tables, "--library", store.location],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

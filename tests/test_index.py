@@ -1,0 +1,186 @@
+"""The vector index of large libraries, and how rows are ranked with it and without."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from glissando import Library
+from glissando.cli import app
+from glissando.library import health, ranking, vector_index
+from glissando.library.blocks import Block
+from glissando.library.query import Query
+from glissando.library.rows import LEVELS, label
+from glissando.library.search import Target, search, search_many
+from glissando.library.store import Store
+
+TAGS = ("guitar", "piano")
+TRACKS, PARTS = 1500, 4
+BLOCKS = [Block("timbre", None, "a:1", 24, TAGS), Block("rhythm", None, "b:1", 12), Block("other", None, "c:1", 4)]
+WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def rows(store: Store, first: int, count: int, *, seed: int) -> tuple[list[dict], list[dict]]:
+    """Tracks of four segments in 40 clusters; in every 50th the rhythm is missing."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).standard_normal((40, 40))
+    tracks, segments = [], []
+    for number in range(first, first + count):
+        vectors = centres[rng.integers(40)] + 0.3 * rng.standard_normal(40)
+        tags = rng.random(2).astype(np.float32)
+        shared = {
+            "artist": f"Artist {number % 10}",
+            "tempo": float(rng.uniform(60, 180)),
+            "labels": [label(name, at) for name, p in zip(TAGS, tags, strict=True) for at in LEVELS if p >= at],
+        }
+
+        def blocks(noise: float, vectors=vectors, number=number) -> dict:
+            noisy = vectors + noise * rng.standard_normal(40)
+            made = {"timbre": unit(noisy[:24]), "rhythm": unit(noisy[24:36]), "other": unit(noisy[36:])}
+            made["rhythm"] = None if number % 50 == 7 else made["rhythm"]
+            return {**made, "joint": store.joint(made)}
+
+        tracks.append({"id": f"t{number}", "path": f"/{number}.wav", "tags": tags, **shared, **blocks(0)})
+        for i in range(PARTS):
+            place = {"id": f"t{number}:{i}", "track_id": f"t{number}", "start": 15.0 * i, "end": 15.0 * i + 15}
+            segments.append({**place, **shared, **blocks(0.2)})
+    return tracks, segments
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large") / "library"
+    store = Store(str(folder), create=BLOCKS)
+    store.put(*rows(store, 0, TRACKS, seed=1))
+    with store.writing():
+        for table in ("tracks", "segments"):
+            vector_index.build(store, table)
+    return folder
+
+
+def targets(store: Store, count: int) -> list[Target]:
+    found = store.rows("tracks", ["id", *WEIGHTS], "rhythm IS NOT NULL").to_pylist()
+    picks = np.random.default_rng(2).choice(len(found), count, replace=False)
+    return [
+        Target({b: np.asarray(found[i][b], np.float32) for b in WEIGHTS}, frozenset([found[i]["id"]])) for i in picks
+    ]
+
+
+QUERIES = {
+    "plain": Query(),
+    "moments": Query(moments=True),
+    "tempo": Query(tempo=(100, 130)),
+    "tag": Query(tags={"guitar": 0.6}),  # between two levels
+    "no tag": Query(no_tags={"piano": 0.25}, moments=True),
+    "artist": Query(artists=("ARTIST 3", "artist 4")),
+    "no artist": Query(no_artists=("artist 3",), tempo=(80, 140)),
+    "limits": Query(per_artist=1, k=9),
+    "many": Query(k=700),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("weights", [WEIGHTS, {"timbre": 0.9, "rhythm": 0.1}, {"rhythm": 1.0}])
+def test_the_index_finds_what_exact_search_finds(place, monkeypatch, name, weights):
+    store, query = Store(str(place)), QUERIES[name]
+    monkeypatch.setattr(ranking, "FEW", 0)  # filters go through the index too, however few rows they leave
+    some = targets(store, 12)
+    ours = [[hit.path for hit in search(store, target, query, weights)] for target in some]
+    monkeypatch.setattr(vector_index, "answers", lambda *_: 0)
+    exact = [[hit.path for hit in search(store, target, query, weights)] for target in some]
+    assert all(exact) and [len(one) for one in ours] == [len(one) for one in exact]
+    assert np.mean([len({*a} & {*b}) / len(a) for a, b in zip(exact, ours, strict=True)]) >= 0.98
+
+
+def test_exact_search_equals_the_definition(place):
+    store = Store(str(place))
+    table = store.rows("tracks", ["id", *WEIGHTS, "tempo"]).to_pylist()
+    (target,) = targets(store, 1)
+    scores = {
+        row["id"]: sum(0.5 * float(np.dot(row[b], target.vectors[b])) for b in WEIGHTS if row[b] is not None)
+        for row in table
+        if 90 <= row["tempo"] <= 150
+    }
+    expected = sorted(scores, key=lambda id_: -scores[id_])[:20]
+    (ranked,) = ranking.rank(
+        store, "tracks", [target.vectors], WEIGHTS, where="tempo >= 90 AND tempo <= 150", depth=20, exact=True
+    )
+    assert ranked.ids == expected and not ranked.complete
+    np.testing.assert_allclose(ranked.scores, [scores[id_] for id_ in expected], rtol=1e-5)
+
+
+def test_several_targets_at_once_find_what_each_finds(place):
+    store = Store(str(place))
+    some = targets(store, 9)
+    for query in (QUERIES["plain"], QUERIES["moments"], QUERIES["tempo"]):
+        together = _paths(search_many(store, some, query, WEIGHTS))
+        alone = _paths([search(store, target, query, WEIGHTS) for target in some])
+        assert np.mean([len({*a} & {*b}) / len(b) for a, b in zip(together, alone, strict=True)]) >= 0.98
+
+
+def _paths(found: list) -> list[list[str]]:
+    return [[hit.path for hit in hits] for hits in found]
+
+
+def test_rows_written_after_the_index_are_found_beside_it_and_then_in_it(place, tmp_path):
+    store = Store(str(tmp_path / "library"), create=BLOCKS)
+    store.put(*rows(store, 0, 600, seed=1))
+    vector_index.build(store, "tracks")
+    added = rows(store, 600, 30, seed=3)
+    store.put(*added)
+    store.delete(["t5"])
+    assert vector_index.state(store, "tracks").waiting == 30
+    for _ in range(2):
+        for row in added[0][:5]:
+            target = Target({b: row[b] for b in WEIGHTS if row[b] is not None})
+            weights = dict.fromkeys(target.vectors, 1 / len(target.vectors))
+            assert search(store, target, Query(k=1), weights)[0].path == row["path"]
+        every = ranking.rank(store, "tracks", [{b: added[0][0][b] for b in WEIGHTS}], WEIGHTS, depth=100)[0].ids
+        assert "t5" not in every
+        store.optimize()
+    assert vector_index.state(store, "tracks").waiting == 0
+
+
+def test_a_block_outside_the_index_is_searched_exactly(place):
+    store = Store(str(place))
+    assert store.blocks()["other"].joint_at is None
+    assert vector_index.answers(store, "tracks", ["timbre", "rhythm"]) == TRACKS
+    assert vector_index.answers(store, "tracks", ["timbre", "other"]) == 0
+
+
+def test_status_tells_size_state_and_recall(place):
+    index = {one["table"]: one for one in health.status(Store(str(place))).index}
+    assert index["tracks"]["indexed"] == TRACKS and index["segments"]["indexed"] == PARTS * TRACKS
+    assert 0.9 < index["segments"]["recall"] <= 1
+    said = CliRunner().invoke(app, ["library", "status", "-l", str(place)])
+    assert said.exit_code == 0, said.output
+    assert "6000 rows in the index; recall@10" in said.output
+
+
+def test_a_library_that_grows_large_gets_its_index_in_the_background(library, folder, monkeypatch):
+    monkeypatch.setattr(vector_index, "FROM", 6)
+    before = [hit.path for hit in library.search(str(folder / "a80.wav"), tempo_ratio=1.25)]
+    report = library.add(folder)
+    assert report.indexing
+    end = time.monotonic() + 90
+    grown = Library.open(library.store.location)
+    while vector_index.state(grown.store, "tracks").indexed < 6 and time.monotonic() < end:
+        time.sleep(0.5)
+        grown = Library.open(library.store.location)
+    assert vector_index.state(grown.store, "tracks").indexed == 6
+    assert [hit.path for hit in grown.search(str(folder / "a80.wav"), tempo_ratio=1.25)] == before
+
+
+def test_build_index_says_what_is_wrong(tmp_path):
+    Library.open(tmp_path / "empty", blocks={"rhythm": "rhythm"})
+    for words, reason in (([], "has no tracks to index"), (["albums"], "albums")):
+        said = CliRunner().invoke(app, ["library", "build-index", *words, "-l", str(tmp_path / "empty")])
+        assert said.exit_code != 0 and reason in (said.output + str(said.exception))
