@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import AudioError
 
 MISSING_SHARE, MISSING_SECONDS = 0.02, 0.5  # of the promised length; encoders pad, so a little less is whole
-MP3_LEAD = 8192  # samples; libsndfile gives silence for the first MP3 frames after a seek
+MP3_LEAD = 8192  # samples; libsndfile gives silence for the first frames of an MP3 after a seek
 SEEK_FROM, SEEK_LEAD = 10.0, 1.0  # seconds: below the one, decoding is as fast; the other lets the decoder settle
 
 
@@ -114,13 +114,14 @@ class SoundFileDecoder:
         position = min(first, promised)
         try:
             if position != self._file.tell():
-                lead = min(position, MP3_LEAD)
-                self._file.seek(position - lead)
-                self._file.read(lead, dtype="float32")
+                self._file.seek(position)
             while stop is None or position < stop:
-                block = self._file.read(
-                    size if stop is None else min(size, stop - position), dtype="float32", always_2d=True
-                )
+                # after every read, soundfile seeks to where it is
+                lead = min(position, MP3_LEAD) if self._file.format == "MP3" else 0
+                if lead:
+                    self._file.seek(position - lead)
+                wanted = size if stop is None else min(size, stop - position)
+                block = self._file.read(lead + wanted, dtype="float32", always_2d=True)[lead:]
                 if not len(block):
                     break
                 position += len(block)
