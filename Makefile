@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-retrieval peer-musicnn peer-tempocnn lock browser clean
+.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-faults peer-musicnn peer-tempocnn lock browser clean
 
 help:
-	@echo "make demo   set up and run the demo       make bench   measure parity and retrieval"
+	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
 	@echo "make test   set up and run the tests      make docs    build the docs site into site/"
 	@echo "make lint   style, types, docstrings      make lock    resolve lock.txt anew"
 
@@ -26,13 +26,23 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: bench-parity bench-retrieval
+bench: bench-parity bench-retrieval bench-index bench-search bench-faults
 
 bench-parity: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python parity.py
 
 bench-retrieval: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python retrieval.py
+
+# These take QUICK=--quick for a look in about a minute, which writes nothing.
+bench-index: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python forms.py $(QUICK) && ../$(BIN)/python index.py $(QUICK)
+
+bench-search: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python search.py $(QUICK)
+
+bench-faults: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python faults.py $(QUICK)
 
 # Golden numbers of the original musiCNN, from its own environment (TensorFlow).
 peer-musicnn: $(VENV)/.dev

@@ -103,6 +103,12 @@ def markdown(result: dict) -> str:
             count = max(row["n"] for row in mine.values())
             lines.append(f"| {system} | {count} | " + " | ".join(_cell(mine.get(metric)) for metric in metrics) + " |")
         lines.append("")
+    if result["goals"]:
+        lines += ["## Goals", "", "| goal | wanted | reached | |", "|---|---|---|---|"]
+        for goal in result["goals"]:
+            met = "met" if goal["met"] else "missed"
+            lines.append(f"| {goal['issue_line']} | {goal['goal']:g} | {goal['value']:.3g} | {met} |")
+        lines.append("")
     return "\n".join(lines)
 
 

@@ -46,7 +46,7 @@ def test_numbers_are_those_of_the_results(page: str) -> None:
     assert (ROOT / page).read_text() == fill(ROOT / page), "run: python benchmarks/readme.py"
 
 
-@pytest.mark.parametrize("name", ["parity", "retrieval"])
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "benchmarks" / "results").glob("*.json")])
 def test_tables_are_those_of_the_results(name: str) -> None:
     from benchmarks.report import markdown
 
