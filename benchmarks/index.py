@@ -267,7 +267,7 @@ def main() -> None:
     python = cache / "peers" / "musicnn" / "bin" / "python"
     peers = {"musicnn": "original musicnn 0.1.0, TensorFlow 2.15", "librosa": "librosa, mel and tempo alone"}
     for system, name in peers.items() if python.exists() else ():
-        some = [group[:2] if quick else group[:4] for group in groups]  # the slow ones on one core: fewer files
+        some = [group[:2] for group in groups]  # slow on one core: fewer files
         rows += speed_rows(f"{name}, 1 core", theirs(python, system, some, 1))
         rows += speed_rows(f"{name}, 2 cores", theirs(python, system, some if quick else groups, 2))
     rows += stage_rows(files[: 4 if quick else 16])
@@ -291,7 +291,7 @@ def main() -> None:
         )
     notes = [
         f"Speed on {len(files)} game recordings nearest to four minutes (Ogg Vorbis and Opus mostly, whose decoding is slower "
-        "than that of MP3), in four groups; the intervals are over the groups. The peers' one-core rows are of 16 of the "
+        "than that of MP3), in four groups; the intervals are over the groups. The peers' one-core rows are of eight of the "
         "recordings. Loading of models is in no row; starting the decoder processes is in Glissando's.",
         "The original's network and librosa's features do less than Glissando's rows: neither hashes, nor pools segments, "
         "nor writes a database; the original has no rhythm.",

@@ -179,6 +179,22 @@ def test_a_library_that_grows_large_gets_its_index_in_the_background(library, fo
     assert [hit.path for hit in grown.search(str(folder / "a80.wav"), tempo_ratio=1.25)] == before
 
 
+def test_an_outgrown_index_is_built_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(vector_index, "FROM", 100)
+    monkeypatch.setattr(vector_index, "ROWS_PER_PARTITION", 60)
+    store = Store(str(tmp_path / "library"), create=BLOCKS)
+    store.put(*rows(store, 0, 120, seed=1))
+    assert vector_index.lacking(store) == ["tracks", "segments"]
+    vector_index.build(store, "tracks")
+    assert vector_index.lacking(store) == ["segments"] and vector_index.state(store, "tracks").partitions == 2
+    store.put(*rows(store, 120, 400, seed=2))
+    store.optimize()
+    assert vector_index.lacking(store) == ["tracks", "segments"]
+    vector_index.build(store, "tracks")
+    assert vector_index.state(store, "tracks") == vector_index.IndexState(520, 0, 9)
+    assert len([index for index in store.tracks.list_indices() if index.columns == ["joint"]]) == 1
+
+
 def test_build_index_says_what_is_wrong(tmp_path):
     Library.open(tmp_path / "empty", blocks={"rhythm": "rhythm"})
     for words, reason in (([], "has no tracks to index"), (["albums"], "albums")):

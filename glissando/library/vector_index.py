@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from .store import TABLES, Store
 
 FROM = 50_000  # rows; below, exact search is as fast
-NAME, ROWS_PER_PARTITION = "joint_idx", 1000
+PREFIX, ROWS_PER_PARTITION = "joint_", 1000
+OUTGROWN = 4  # times the rows it was built for: then its partitions are too large to be fast
 LOOKED_UP = {"tracks": "id", "segments": "track_id"}
 FILTERED = {"artist": BTree, "tempo": BTree, "labels": LabelList}
 
@@ -32,10 +33,13 @@ class IndexState:
     ----------
     indexed, waiting : int
         Rows in the index, and rows beside it, which are searched exactly.
+    partitions : int
+        Of the index; 0 without one.
     """
 
     indexed: int
     waiting: int
+    partitions: int
 
 
 def state(store: Store, table: str) -> IndexState:
@@ -53,10 +57,13 @@ def state(store: Store, table: str) -> IndexState:
     IndexState
         Nothing indexed if there is no index.
     """
-    stats = getattr(store, table).index_stats(NAME)
-    if stats is None:
-        return IndexState(0, store.count(table))
-    return IndexState(stats.num_indexed_rows, stats.num_unindexed_rows)
+    built = {
+        _partitions(index.name): index for index in getattr(store, table).list_indices() if _partitions(index.name)
+    }
+    if not built:
+        return IndexState(0, store.count(table), 0)
+    partitions, index = max(built.items())
+    return IndexState(index.num_indexed_rows or 0, index.num_unindexed_rows or 0, partitions)
 
 
 def answers(store: Store, table: str, blocks: Iterable[str]) -> int:
@@ -122,7 +129,7 @@ def nearest(
 
 
 def lacking(store: Store) -> list[str]:
-    """Name the tables that are large enough for an index and have none.
+    """Name the tables that are large enough for an index and have none, or have outgrown it.
 
     Parameters
     ----------
@@ -134,7 +141,12 @@ def lacking(store: Store) -> list[str]:
     list of str
         Tables.
     """
-    return [table for table in TABLES if store.count(table) >= FROM and state(store, table).indexed == 0]
+    return [
+        table
+        for table in TABLES
+        if (rows := store.count(table)) >= FROM
+        and rows > OUTGROWN * ROWS_PER_PARTITION * state(store, table).partitions
+    ]
 
 
 def build(store: Store, table: str) -> None:
@@ -156,7 +168,17 @@ def build(store: Store, table: str) -> None:
     with store.explained():
         for column, kind in {LOOKED_UP[table]: BTree, **FILTERED}.items():
             target.create_index(column, config=kind())
-        target.create_index("joint", config=IvfSq(distance_type="dot", num_partitions=partitions), name=NAME)
+        before = [index.name for index in target.list_indices() if _partitions(index.name)]
+        name = f"{PREFIX}{partitions}"  # the name keeps what the database does not tell
+        target.create_index("joint", config=IvfSq(distance_type="dot", num_partitions=partitions), name=name)
+        for old in before:
+            if old != name:
+                target.drop_index(old)
+
+
+def _partitions(name: str) -> int:
+    """Number of partitions by the name of an index; 0 for those of other columns."""
+    return int(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else 0
 
 
 def build_in_background(store: Store, tables: Sequence[str]) -> None:
