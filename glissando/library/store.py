@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -24,6 +25,7 @@ from ..errors import LibraryError
 from ..paths import data_dir
 from .blocks import Block, join
 from .columns import any_of, vector_column, vector_type
+from .failures import explained, reason
 
 FORMAT = 2
 
@@ -106,7 +108,7 @@ class Store:
         if "blocks" not in tables:
             if create is None:
                 raise LibraryError(f"{location}: there is no library here; make one with: gliss index FOLDER")
-            with self.writing():
+            with self.writing(), explained(self.location):
                 self._create(create)
         try:
             self._blocks = self._db.open_table("blocks")
@@ -114,7 +116,7 @@ class Store:
             self.segments = self._db.open_table("segments")
         except (OSError, ValueError, RuntimeError) as error:
             raise LibraryError(
-                f"{location}: the library is damaged ({str(error).splitlines()[0]}); restore it or index again"
+                f"{location}: the library is damaged ({reason(error)}); restore it, or index into a new one"
             ) from error
         found = (self._blocks.schema.metadata or {}).get(b"glissando_format", b"?").decode()
         if found != str(FORMAT):
@@ -136,28 +138,6 @@ class Store:
         self._db.create_table("blocks", data=rows, schema=BLOCK_SCHEMA)
 
     @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn what a full disk or a lost drive does to the database into a sentence.
-
-        Yields
-        ------
-        None
-            While the database writes.
-
-        Raises
-        ------
-        LibraryError
-            If it can't.
-        """
-        try:
-            yield
-        except (OSError, RuntimeError) as error:
-            reason = str(error).splitlines()[0][:200]
-            raise LibraryError(
-                f"{self.location}: writing failed ({reason}); what was written before is kept, index again to go on"
-            ) from error
-
-    @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the writer's lock.
 
@@ -169,23 +149,27 @@ class Store:
         Raises
         ------
         LibraryError
-            If another process is writing.
+            If another process is writing, or this place can't be written to.
         """
         if self.is_local:
             path = Path(self.location) / ".writing.lock"
         else:  # a lock for this computer; across computers the table format's own conflict check decides
             name = hashlib.sha256(self.location.encode()).hexdigest()[:16]
             path = data_dir() / "locks" / f"{name}.lock"
+        lock = FileLock(path, timeout=0)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path, timeout=0):
-                yield
+            lock.acquire()
         except Timeout as error:
             raise LibraryError(
                 f"{self.location}: another process is writing to this library; wait for it to end"
             ) from error
-        except PermissionError as error:
-            raise LibraryError(f"{self.location}: can't be written ({error.strerror})") from error
+        except OSError as error:  # no permission, a read-only or full disk
+            raise LibraryError(f"{self.location}: can't be written ({error.strerror}), only searched") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def blocks(self) -> dict[str, Block]:
         """List the blocks.
@@ -196,7 +180,8 @@ class Store:
             By name, in order of creation.
         """
         if self._known_blocks is None:
-            rows = self._blocks.to_arrow().to_pylist()
+            with explained(self.location, doing="reading"):
+                rows = self._blocks.to_arrow().to_pylist()
             self._known_blocks = {
                 row["name"]: Block(**{**row, "tag_names": tuple(row["tag_names"] or ())}) for row in rows
             }
@@ -220,13 +205,14 @@ class Store:
         if block.name in self.blocks():
             raise LibraryError(f"block {block.name!r} exists already")
         field = pa.field(block.name, vector_type(block.dim))
-        for table in (self.tracks, self.segments):
-            if block.name not in table.schema.names:
-                table.add_columns(field)
-        if block.tag_names and "tags" not in self.tracks.schema.names:
-            self.tracks.add_columns(pa.field("tags", vector_type(len(block.tag_names))))
         row = {**asdict(block), "tag_names": list(block.tag_names)}
-        self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
+        with explained(self.location):
+            for table in (self.tracks, self.segments):
+                if block.name not in table.schema.names:
+                    table.add_columns(field)
+            if block.tag_names and "tags" not in self.tracks.schema.names:
+                self.tracks.add_columns(pa.field("tags", vector_type(len(block.tag_names))))
+            self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
         self._known_blocks = None
 
     def artists(self) -> frozenset[str]:
@@ -270,8 +256,9 @@ class Store:
         Table
             The rows.
         """
-        query = getattr(self, table).search().select(list(columns))
-        return (query.where(where) if where else query).to_arrow()
+        with explained(self.location, doing="reading"):
+            query = getattr(self, table).search().select(list(columns))
+            return (query.where(where) if where else query).to_arrow()
 
     def batches(self, table: str, columns: Sequence[str], where: str | None = None) -> Iterator[pa.Table]:
         """Read columns part by part, so that memory does not grow with the table.
@@ -286,9 +273,10 @@ class Store:
         Table
             Some of the rows.
         """
-        query = getattr(self, table).search().select(list(columns))
-        for batch in (query.where(where) if where else query).to_batches(BATCH):
-            yield pa.Table.from_batches([batch])
+        with explained(self.location, doing="reading"):
+            query = getattr(self, table).search().select(list(columns))
+            for batch in (query.where(where) if where else query).to_batches(BATCH):
+                yield pa.Table.from_batches([batch])
 
     def count(self, table: str, where: str | None = None) -> int:
         """Count rows.
@@ -305,7 +293,8 @@ class Store:
         int
             How many.
         """
-        return int(getattr(self, table).count_rows(where))
+        with explained(self.location, doing="reading"):
+            return int(getattr(self, table).count_rows(where))
 
     def joint(self, vectors: Mapping[str, NDArray[np.float32] | None]) -> NDArray[np.float32]:
         """Lay vectors end to end as in the ``joint`` column.
@@ -337,7 +326,7 @@ class Store:
         if not tracks:
             return
         paths = [row["path"] for row in tracks]
-        with self.explained():
+        with explained(self.location):
             if segments:
                 self.segments.add(self._table(self.segments, segments), on_bad_vectors="null")
             replaced = self.rows("tracks", ["id"], any_of("path", paths))["id"].to_pylist()
@@ -360,7 +349,7 @@ class Store:
         """
         if rows:
             target = getattr(self, table)
-            with self.explained():
+            with explained(self.location):
                 merge = target.merge_insert(key).when_matched_update_all()
                 merge.execute(self._table(target, rows), on_bad_vectors="null")
 
@@ -372,7 +361,7 @@ class Store:
         ids : sequence of str
             Track ids.
         """
-        with self.explained():
+        with explained(self.location):
             for first in range(0, len(ids), 1000):
                 self.tracks.delete(any_of("id", ids[first : first + 1000]))
                 self.segments.delete(any_of("track_id", ids[first : first + 1000]))
@@ -397,8 +386,7 @@ class Store:
             Number of tracks they belonged to.
         """
         lost = self.orphans()
-        for first in range(0, len(lost), 1000):
-            self.segments.delete(any_of("track_id", lost[first : first + 1000]))
+        self.delete(lost)
         return len(lost)
 
     def optimize(self, *, keep: timedelta = timedelta(hours=1)) -> None:
@@ -409,7 +397,10 @@ class Store:
         keep : timedelta
             Age below which old versions stay.
         """
-        with self.explained():
+        with explained(self.location), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="optimize", category=UserWarning
+            )  # of keep=0, the caller's choice
             for table in (self.tracks, self.segments):
                 table.optimize(cleanup_older_than=keep)
 

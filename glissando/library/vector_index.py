@@ -16,6 +16,7 @@ import pyarrow as pa
 from lancedb.index import BTree, IvfSq, LabelList
 from numpy.typing import NDArray
 
+from .failures import explained
 from .store import TABLES, Store
 
 FROM = 50_000  # rows; below, exact search is as fast
@@ -57,9 +58,9 @@ def state(store: Store, table: str) -> IndexState:
     IndexState
         Nothing indexed if there is no index.
     """
-    built = {
-        _partitions(index.name): index for index in getattr(store, table).list_indices() if _partitions(index.name)
-    }
+    with explained(store.location, doing="searching its index"):
+        indices = getattr(store, table).list_indices()
+    built = {_partitions(index.name): index for index in indices if _partitions(index.name)}
     if not built:
         return IndexState(0, store.count(table), 0)
     partitions, index = max(built.items())
@@ -123,9 +124,10 @@ def nearest(
         Rows for all queries, one after the other.
     """
     vectors = [*queries] if len(queries) > 1 else queries[0]
-    query = getattr(store, table).search(vectors, vector_column_name="joint").distance_type("dot").limit(limit)
-    query = query.nprobes(probes).select([*columns, "_distance"])
-    return (query.where(where, prefilter=True) if where else query).to_arrow()
+    with explained(store.location, doing="searching its index"):
+        query = getattr(store, table).search(vectors, vector_column_name="joint").distance_type("dot").limit(limit)
+        query = query.nprobes(probes).select([*columns, "_distance"])
+        return (query.where(where, prefilter=True) if where else query).to_arrow()
 
 
 def lacking(store: Store) -> list[str]:
@@ -165,7 +167,7 @@ def build(store: Store, table: str) -> None:
         If it can't be written.
     """
     target, partitions = getattr(store, table), max(1, round(store.count(table) / ROWS_PER_PARTITION))
-    with store.explained():
+    with explained(store.location):
         for column, kind in {LOOKED_UP[table]: BTree, **FILTERED}.items():
             target.create_index(column, config=kind())
         before = [index.name for index in target.list_indices() if _partitions(index.name)]
