@@ -37,8 +37,8 @@ from glissando.library import ranking, vector_index
 from glissando.library.columns import matrix, vector_column
 from glissando.library.query import Query
 from glissando.library.rows import LEVELS, label
+from glissando.library.schema import TABLES as TABLES_
 from glissando.library.search import Hit, Target, search, search_many
-from glissando.library.store import TABLES as TABLES_
 from glissando.library.store import Store
 from glissando.paths import cache_dir
 

@@ -66,7 +66,7 @@ def build_index(
 ) -> None:
     """Build the search index of a large library anew; gliss index does it by itself when it is first needed."""
     from ..library import Library, vector_index
-    from ..library.store import TABLES
+    from ..library.schema import TABLES
 
     for table in tables or ():
         choice(table, TABLES, "table")

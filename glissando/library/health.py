@@ -15,8 +15,9 @@ from . import vector_index
 from .columns import matrix
 from .failures import explained
 from .ranking import rank
+from .schema import TABLES
 from .search import joint_weights
-from .store import TABLES, Store
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -197,8 +197,10 @@ def search_many(store: Store, targets: Sequence[Target], query: Query, weights: 
         The library's tables.
     targets : sequence of Target
         What to look for.
-    query, weights
-        As `search`.
+    query : Query
+        What is asked.
+    weights : mapping of str to float
+        Weight per block.
 
     Returns
     -------

@@ -17,7 +17,8 @@ from lancedb.index import BTree, IvfSq, LabelList
 from numpy.typing import NDArray
 
 from .failures import explained
-from .store import TABLES, Store
+from .schema import TABLES
+from .store import Store
 
 FROM = 50_000  # rows; below, exact search is as fast
 PREFIX, ROWS_PER_PARTITION = "joint_", 1000
