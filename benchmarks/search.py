@@ -1,6 +1,6 @@
 """Search from a thousand to a million rows: time, recall, filters, batches, memory, disk.
 
-    python benchmarks/search.py [--quick]     # faiss's rows need: pip install faiss-cpu
+    python benchmarks/search.py [--quick]
 
 Rows are real segments (game music, indexed by `benchmarks/index.py`) drawn with replacement, with noise of their own
 and noise that the ten segments of one made-up track share, in real libraries. Queries are rows of tracks of the
@@ -10,7 +10,6 @@ library, made 15 % faster; their own track never counts. Every timing is of the 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import resource
 import shutil
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import faiss
 import matplotlib
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,7 @@ from glissando import Library
 from glissando.latent import TempoShift
 from glissando.library import ranking, vector_index
 from glissando.library.columns import matrix, vector_column
+from glissando.library.memory_index import MemoryIndex
 from glissando.library.query import Query
 from glissando.library.rows import LEVELS, label
 from glissando.library.schema import TABLES as TABLES_
@@ -48,6 +49,7 @@ import matplotlib.pyplot as plt
 SEED, K, PER_TRACK = 0, 10, 10
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}
+MEMORY = "Glissando, in memory"
 SHARED, OWN = 0.35, 0.25  # lengths of the noise that segments of a track share, and of their own
 NINE = [float(2 ** (step / 4)) for step in range(-4, 5)]
 FILTERS = {
@@ -196,23 +198,19 @@ def measure(folder: Path, count: int) -> list[Row]:
     if indexed:  # told before the exact searches, which read everything
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         rows.append(Row(data, "Glissando, index, no filter", "peak memory of the process", peak, 1, "MB"))
-        no_filter = FILTERS["no filter"]
-        one = timed(partial(_search, store, no_filter), plain)
-        nine = timed(lambda t: search_many(store, t, no_filter, WEIGHTS), nines)
-        rows += time_rows(data, "Glissando, index, batch of 9 tempi", nine)
-        rows.append(
-            Row(
-                data,
-                "Glissando, index, batch of 9 tempi",
-                "plain queries",
-                float(np.median(nine) / np.median(one)),
-                count,
-            )
-        )
-        found = [paths(search_many(store, t, no_filter, WEIGHTS))[i] for i in range(len(NINE)) for t in nines[:10]]
-        with exactly():
-            every = paths(search_many(store, [t[i] for i in range(len(NINE)) for t in nines[:10]], no_filter, WEIGHTS))
-        rows.append(recall_row(data, "Glissando, index, batch of 9 tempi", every, found))
+        rows += nine_rows(store, data, "Glissando, index", plain, nines)
+    from_memory: dict[str, list[list[str]]] = {}
+    if indexed:
+        start = time.perf_counter()
+        store.memory = MemoryIndex(store)
+        rows.append(Row(data, f"{MEMORY}, no filter", "build", time.perf_counter() - start, 1, "s"))
+        for name, query in FILTERS.items():
+            rows += time_rows(data, f"{MEMORY}, {name}", timed(partial(_search, store, query), faster))
+            from_memory[name] = paths([search(store, target, query, WEIGHTS) for target in faster])
+        rows += nine_rows(store, data, MEMORY, plain, nines)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append(Row(data, f"{MEMORY}, no filter", "peak memory of the process", peak, 1, "MB"))
+        store.memory = None
     for name, query in FILTERS.items():
         with exactly():
             truth = paths(search_many(store, faster, query, WEIGHTS))
@@ -221,10 +219,27 @@ def measure(folder: Path, count: int) -> list[Row]:
         if indexed:
             found = paths([search(store, target, query, WEIGHTS) for target in faster])
             rows.append(recall_row(data, f"Glissando, index, {name}", truth, found))
+            rows.append(recall_row(data, f"{MEMORY}, {name}", truth, from_memory[name]))
     rows += peers(store, data, faster)
     if size == 100_000:
         rows += per_block(store, faster)
     return rows
+
+
+def nine_rows(store: Store, data: str, system: str, plain: list[Target], nines: list[list[Target]]) -> Iterator[Row]:
+    """One seed at nine tempi, beside the seed alone: time, and recall against exact search."""
+    query, name, memory = FILTERS["no filter"], f"{system}, batch of 9 tempi", store.memory
+    one = timed(partial(_search, store, query), plain)
+    nine = timed(lambda some: search_many(store, some, query, WEIGHTS), nines)
+    yield from time_rows(data, name, nine)
+    yield Row(data, name, "plain queries", float(np.median(nine) / np.median(one)), len(nines))
+    some = nines[:10]
+    found = [hits for nine in some for hits in paths(search_many(store, nine, query, WEIGHTS))]
+    store.memory = None
+    with exactly():
+        truth = paths(search_many(store, [target for nine in some for target in nine], query, WEIGHTS))
+    store.memory = memory
+    yield recall_row(data, name, truth, found)
 
 
 def _search(store: Store, query: Query, target: Target) -> list[Hit]:
@@ -238,10 +253,6 @@ def peers(store: Store, data: str, queries: list[Target]) -> Iterator[Row]:
     yield from time_rows(
         data, "NumPy, all rows in memory", timed(lambda q: np.argpartition(-(matrix_ @ q), K)[:K], joined[:20])
     )
-    if importlib.util.find_spec("faiss") is None:
-        return
-    import faiss
-
     cells = max(1, len(matrix_) // vector_index.ROWS_PER_PARTITION)
     quantizer = faiss.IndexFlatIP(matrix_.shape[1])
     index = faiss.IndexIVFScalarQuantizer(
@@ -319,6 +330,8 @@ def plot(rows: list[Row]) -> None:
     """Time against size."""
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for system in (
+        f"{MEMORY}, no filter",
+        f"{MEMORY}, tempo filter, 1 in 10",
         "Glissando, index, no filter",
         "Glissando, index, tempo filter, 1 in 10",
         "Glissando, exact, no filter",
@@ -364,8 +377,8 @@ def main() -> None:
     value = {(row.data, row.system, row.metric): row.value for row in rows}
     largest, filtered, batch = (
         f"{SIZES[-1]:,} rows",
-        "Glissando, index, tempo filter, 1 in 10",
-        "Glissando, index, batch of 9 tempi",
+        f"{MEMORY}, tempo filter, 1 in 10",
+        f"{MEMORY}, batch of 9 tempi",
     )
     goals = [
         {
@@ -375,9 +388,9 @@ def main() -> None:
             "met": v < 20,
         },
         {
-            "issue_line": "recall@10 at a million rows with a filter",
+            "issue_line": "recall@10 at a million rows, the worst of four filters",
             "goal": 0.98,
-            "value": (v := value[largest, filtered, "recall@10"]),
+            "value": (v := min(value[largest, f"{MEMORY}, {name}", "recall@10"] for name in FILTERS)),
             "met": v >= 0.98,
         },
         {

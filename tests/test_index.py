@@ -13,6 +13,8 @@ from glissando import Library
 from glissando.cli import app
 from glissando.library import health, ranking, vector_index
 from glissando.library.blocks import Block
+from glissando.library.filters import Filter
+from glissando.library.memory_index import MemoryIndex
 from glissando.library.query import Query
 from glissando.library.rows import LEVELS, label
 from glissando.library.search import Target, search, search_many
@@ -66,6 +68,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def memory(place: Path) -> Store:
+    store = Store(str(place))
+    store.memory = MemoryIndex(store)
+    return store
+
+
 def targets(store: Store, count: int) -> list[Target]:
     found = store.rows("tracks", ["id", *WEIGHTS], "rhythm IS NOT NULL").to_pylist()
     picks = np.random.default_rng(2).choice(len(found), count, replace=False)
@@ -89,15 +98,46 @@ QUERIES = {
 
 @pytest.mark.parametrize("name", QUERIES)
 @pytest.mark.parametrize("weights", [WEIGHTS, {"timbre": 0.9, "rhythm": 0.1}, {"rhythm": 1.0}])
-def test_the_index_finds_what_exact_search_finds(place, monkeypatch, name, weights):
-    store, query = Store(str(place)), QUERIES[name]
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_the_index_finds_what_exact_search_finds(place, memory, monkeypatch, name, weights, in_memory):
+    store, query = memory if in_memory else Store(str(place)), QUERIES[name]
     monkeypatch.setattr(ranking, "FEW", 0)  # filters go through the index too, however few rows they leave
     some = targets(store, 12)
     ours = [[hit.path for hit in search(store, target, query, weights)] for target in some]
     monkeypatch.setattr(vector_index, "answers", lambda *_: 0)
+    monkeypatch.setattr(store, "memory", None)
     exact = [[hit.path for hit in search(store, target, query, weights)] for target in some]
     assert all(exact) and [len(one) for one in ours] == [len(one) for one in exact]
     assert np.mean([len({*a} & {*b}) / len(a) for a, b in zip(exact, ours, strict=True)]) >= 0.98
+
+
+def test_hits_from_memory_are_those_of_the_tables(place, memory):
+    (target,) = targets(memory, 1)
+    for query in (Query(tags={"guitar": 0.3}), Query(moments=True, tempo=(60, 180)), Query(not_same_song=True)):
+        ours, theirs = (search(store, target, query, WEIGHTS) for store in (memory, Store(str(place))))
+        assert [hit.path for hit in ours] == [hit.path for hit in theirs]
+        for mine, yours in zip(ours, theirs, strict=True):
+            assert mine.score == pytest.approx(yours.score, abs=5e-4)
+            assert (mine.artist, mine.tempo, mine.start, mine.end) == (
+                yours.artist,
+                yours.tempo,
+                yours.start,
+                yours.end,
+            )
+
+
+def test_memory_gives_way_once_the_library_is_written_to(tmp_path):
+    library = Library(Store(str(tmp_path / "library"), create=BLOCKS))
+    library.warm()  # of nothing
+    library.store.put(*rows(library.store, 0, 300, seed=1))
+    target = targets(library.store, 1)[0]
+    before = search(library.store, target, Query(), WEIGHTS)
+    library.warm()
+    assert library.store.memory.is_current()
+    assert _paths([search(library.store, target, Query(), WEIGHTS)]) == _paths([before])
+    library.store.put(*rows(library.store, 300, 300, seed=2))
+    assert not library.store.memory.is_current()
+    assert len(search(library.store, target, Query(k=600), WEIGHTS)) == 599
 
 
 def test_exact_search_equals_the_definition(place):
@@ -111,7 +151,7 @@ def test_exact_search_equals_the_definition(place):
     }
     expected = sorted(scores, key=lambda id_: -scores[id_])[:20]
     (ranked,) = ranking.rank(
-        store, "tracks", [target.vectors], WEIGHTS, where="tempo >= 90 AND tempo <= 150", depth=20, exact=True
+        store, "tracks", [target.vectors], WEIGHTS, wanted=Filter(tempo=(90, 150)), depth=20, exact=True
     )
     assert ranked.ids == expected and not ranked.complete
     np.testing.assert_allclose(ranked.scores, [scores[id_] for id_ in expected], rtol=1e-5)

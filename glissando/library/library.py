@@ -23,6 +23,7 @@ from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .columns import matrix, quote
 from .embedding import Embedded, Embedder, embed_file, unit
 from .ingest import IngestReport, Progress, ingest
+from .memory_index import MemoryIndex
 from .query import Query, Seed, parse_seed, parse_tempo, tag_thresholds, tempo_range
 from .rows import array_facts, array_hash, new_rows
 from .search import Hit, Target, joint_weights, list_tracks, search
@@ -323,6 +324,18 @@ class Library:
         if not joined:
             raise QueryError("all weights are 0; give at least one block a weight")
         return search(self.store, target, query, joined)
+
+    def warm(self) -> None:
+        """Copy what searches need into memory, so that they take milliseconds, as in a service.
+
+        It serves until the library is written to: searches then read the tables again, until the next call.
+
+        Raises
+        ------
+        GlissandoError
+            If faiss is not installed.
+        """
+        self.store.memory = MemoryIndex(self.store)
 
     def _target(self, seeds: Sequence[SeedLike], minus: Sequence[SeedLike], query: Query) -> Target:
         plus = [self._seed(seed) for seed in seeds]

@@ -1,4 +1,4 @@
-"""Rank rows by their joined similarity: exactly, or through a vector index where a table is large.
+"""Rank rows by their joined similarity: in memory, through a vector index where a table is large, or exactly.
 
 The index lies on one column, ``joint``: the unit vectors of the default blocks, end to end. The weights of a query go
 into the query's side of the dot product, so that one index serves all weights. (Candidates from an index per block
@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 
 from . import vector_index
 from .columns import matrix
+from .filters import Filter
 from .store import Store
 
 Vectors = NDArray[np.float32]
+Queries = Sequence[Mapping[str, Vectors]]
 
-PROBES, PROBES_BATCH = 20, 8  # partitions to look into, for one query and for each of several that share candidates
+EVERYTHING = Filter()
+PROBES_MEMORY = 60  # partitions to look into in memory, if all rows pass
+PROBES, PROBES_BATCH = 40, 16  # partitions to look into, for one query and for each of several that share candidates
 SHARED, SHARED_LEAST = 3, 30  # several queries share as many candidates as three have; each brings this many at least
 WIDE = 0.05  # share of rows that pass a filter from which that many partitions are enough
 FEW = 5000  # rows that pass a filter: so few are faster scored exactly than sought in the index
@@ -56,10 +60,10 @@ class Ranked:
 def rank(
     store: Store,
     table: str,
-    queries: Sequence[Mapping[str, Vectors]],
+    queries: Queries,
     weights: Mapping[str, float],
     *,
-    where: str | None = None,
+    wanted: Filter = EVERYTHING,
     depth: int,
     exact: bool = False,
 ) -> list[Ranked]:
@@ -75,63 +79,77 @@ def rank(
         Block to unit vector; the same blocks in all.
     weights : mapping of str to float
         Block to weight.
-    where : str, optional
-        SQL filter, applied before the search.
+    wanted : Filter
+        Applied before the search.
     depth : int
         Number of rows to find for each.
     exact : bool
-        Look at every row even if there is an index.
+        Look at every row, even if there is an index or a copy in memory.
 
     Returns
     -------
     list of Ranked
         One for every query.
     """
-    indexed = 0 if exact else vector_index.answers(store, table, weights)
-    passing = store.count(table, where) if where and indexed else indexed
-    if passing > (FEW if where else 0):
-        wider = max(1.0, (WIDE * indexed / passing) ** 0.5)
-        probes = round(wider * (PROBES if len(queries) == 1 else PROBES_BATCH))
-        limit = depth if len(queries) == 1 else max(SHARED_LEAST, SHARED * depth // len(queries))
-        found = _candidates(store, table, queries, weights, where, limit, probes)
-        return [_top(*_score(found, query, weights), found, table, depth, complete=False) for query in queries]
-    best: list[pa.Table | None] = [None] * len(queries)
-    seen = 0
-    for batch in store.batches(table, _columns(table, weights), where):
+    asked = (store, table, queries, weights, wanted, depth)
+    ranked = None if exact else _in_memory(*asked) or _by_index(*asked)
+    return ranked or _exactly(*asked)
+
+
+def _in_memory(
+    store: Store, table: str, queries: Queries, weights: Mapping[str, float], wanted: Filter, depth: int
+) -> list[Ranked] | None:
+    memory = store.memory
+    if memory is None or not (size := memory.answers(table, weights)):
+        return None
+    passing = memory.passing(table, wanted)
+    some = int(passing.sum())
+    probes = round(PROBES_MEMORY * size / max(1, some))  # the fewer rows pass, the further away they are
+    joint = _joint(store, queries, weights)
+    found = memory.nearest(table, joint, passing=passing, limit=depth, probes=probes)
+    return _best(found, table, queries, weights, depth, complete=some <= depth)
+
+
+def _by_index(
+    store: Store, table: str, queries: Queries, weights: Mapping[str, float], wanted: Filter, depth: int
+) -> list[Ranked] | None:
+    if not (size := vector_index.answers(store, table, weights)):
+        return None
+    where, alone = wanted.sql(), len(queries) == 1
+    some = store.count(table, where) if where else size
+    if where and some <= FEW:
+        return None
+    probes = round(max(1.0, (WIDE * size / some) ** 0.5) * (PROBES if alone else PROBES_BATCH))
+    limit = depth if alone else max(SHARED_LEAST, SHARED * depth // len(queries))
+    joint, columns = _joint(store, queries, weights), _columns(table, weights)
+    found = vector_index.nearest(store, table, joint, columns=columns, where=where, limit=limit, probes=probes)
+    return _best(found, table, queries, weights, depth, complete=False)
+
+
+def _exactly(
+    store: Store, table: str, queries: Queries, weights: Mapping[str, float], wanted: Filter, depth: int
+) -> list[Ranked]:
+    columns = _columns(table, weights)
+    kept, seen = [store.rows(table, columns, "false")] * len(queries), 0
+    for batch in store.batches(table, columns, wanted.sql()):
         seen += len(batch)
         for i, query in enumerate(queries):
-            kept = best[i]
-            joined = batch if kept is None else pa.concat_tables([kept, batch])
+            joined = pa.concat_tables([kept[i], batch])
             scores, _ = _score(joined, query, weights)
-            best[i] = joined.take(_order(scores, depth))
-    empty = store.rows(table, _columns(table, weights), "false")
+            kept[i] = joined.take(_order(scores, depth))
     return [
-        _top(*_score(rows, query, weights), rows, table, depth, complete=seen <= depth)
-        for query, rows in zip(queries, (empty if rows is None else rows for rows in best), strict=True)
+        ranked
+        for query, rows in zip(queries, kept, strict=True)
+        for ranked in _best(rows, table, [query], weights, depth, complete=seen <= depth)
     ]
+
+
+def _joint(store: Store, queries: Queries, weights: Mapping[str, float]) -> list[Vectors]:
+    return [store.joint({block: weights[block] * vector for block, vector in query.items()}) for query in queries]
 
 
 def _columns(table: str, weights: Mapping[str, float]) -> list[str]:
     return [*(("id", "track_id", "start", "end") if table == "segments" else ("id",)), *weights]
-
-
-def _candidates(
-    store: Store,
-    table: str,
-    queries: Sequence[Mapping[str, Vectors]],
-    weights: Mapping[str, float],
-    where: str | None,
-    limit: int,
-    probes: int,
-) -> pa.Table:
-    joint = [store.joint({block: weights[block] * vector for block, vector in query.items()}) for query in queries]
-    found = vector_index.nearest(
-        store, table, joint, columns=_columns(table, weights), where=where, limit=limit, probes=probes
-    )
-    if len(queries) == 1:
-        return found
-    _, first = np.unique(found["id"].to_numpy(zero_copy_only=False), return_index=True)
-    return found.take(first)  # every query may take from the candidates of all
 
 
 def _score(
@@ -151,6 +169,13 @@ def _order(scores: Vectors, depth: int) -> NDArray[np.int64]:
     order = np.arange(len(scores)) if len(scores) <= depth else np.sort(np.argpartition(-scores, depth)[:depth])
     order = order[np.argsort(-scores[order], kind="stable")]
     return order[np.isfinite(scores[order])]
+
+
+def _best(
+    rows: pa.Table, table: str, queries: Queries, weights: Mapping[str, float], depth: int, *, complete: bool
+) -> list[Ranked]:
+    """Order candidates for each of the queries, which may take from those of all."""
+    return [_top(*_score(rows, query, weights), rows, table, depth, complete=complete) for query in queries]
 
 
 def _top(

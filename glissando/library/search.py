@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from ..errors import QueryError
 from .blocks import DEFAULT_WEIGHTS
-from .columns import any_of, matrix, quote
-from .query import Query, match_artists, match_tag
+from .columns import any_of, matrix
+from .filters import Filter, passes
+from .memory_index import TRACK_COLUMNS
+from .query import Query, match_tag
 from .ranking import Ranked, rank
-from .rows import LEVELS, label
 from .store import Store
 
 # Similarity above which two recordings are one song: timbre changes less than rhythm between encodings and cuts.
 SAME_SONG, IDENTITY = 0.99, "timbre"
 DEEPEST = 10_000  # rows asked of an index before all rows are looked at
-TRACK_COLUMNS = ("id path duration artist album title year tempo tempo_confidence audio_hash").split()
 
 Vectors = NDArray[np.float32]
 
@@ -111,61 +111,6 @@ def joint_weights(blocks: Iterable[str], wanted: Mapping[str, float]) -> dict[st
     return {block: weight / total for block, weight in raw.items() if weight > 0} if total else {}
 
 
-def _filters(store: Store, query: Query, *, exact: bool) -> str | None:
-    """Write the filter on tempo, artists and tags.
-
-    Parameters
-    ----------
-    store : Store
-        The library's tables.
-    query : Query
-        What is asked.
-    exact : bool
-        Compare tag probabilities; otherwise the levels they reach, which an index knows, and `_passes` does the rest.
-
-    Returns
-    -------
-    str or None
-        SQL condition on tracks, or if not exact on segments too.
-    """
-    names, conditions = store.tag_names(), []
-    if query.tempo:
-        conditions.append(f"tempo >= {query.tempo[0]!r} AND tempo <= {query.tempo[1]!r}")
-    if query.artists or query.no_artists:
-        known = store.artists()
-        if query.artists:
-            conditions.append(any_of("artist", match_artists(query.artists, known)))
-        if query.no_artists:
-            conditions.append(f"artist IS NULL OR NOT {any_of('artist', match_artists(query.no_artists, known))}")
-    for word, least in query.tags.items():
-        tags = match_tag(word, names)
-        if exact:
-            conditions.append(" OR ".join(f"tags[{i + 1}] >= {least!r}" for i in tags))
-        elif reached := [level for level in LEVELS if level <= least]:
-            conditions.append(_has_any([label(names[i], reached[-1]) for i in tags]))
-    for word, most in query.no_tags.items():
-        tags = match_tag(word, names)
-        if exact:
-            conditions.append(" AND ".join(f"tags[{i + 1}] < {most!r}" for i in tags))
-        elif reached := [level for level in LEVELS if level >= most]:
-            conditions.append(f"NOT {_has_any([label(names[i], reached[0]) for i in tags])}")
-    return " AND ".join(f"({condition})" for condition in conditions) or None
-
-
-def _has_any(labels: list[str]) -> str:
-    return f"array_has_any(labels, [{', '.join(map(quote, labels))}])"
-
-
-def _passes(track: Mapping[str, Any], query: Query, names: tuple[str, ...]) -> bool:
-    """Compare the tags of a track with what is asked, where its levels only said "about"."""
-    tags = track.get("tags")
-    if tags is None:
-        return not query.tags and not query.no_tags
-    return all(any(tags[i] >= least for i in match_tag(word, names)) for word, least in query.tags.items()) and all(
-        tags[i] < most for word, most in query.no_tags.items() for i in match_tag(word, names)
-    )
-
-
 def search(store: Store, target: Target, query: Query, weights: Mapping[str, float]) -> list[Hit]:
     """Find the nearest tracks or moments.
 
@@ -207,14 +152,14 @@ def search_many(store: Store, targets: Sequence[Target], query: Query, weights: 
     list of list of Hit
         For every target, best first.
     """
-    where = _filters(store, query, exact=False)
+    wanted = Filter.of(store, query)
     table = "segments" if query.moments else "tracks"
     found: list[list[Hit]] = [[] for _ in targets]
     tracks = _Tracks(store, query)
     open_, depth = [*range(len(targets))], max(100, 5 * query.k)
     while open_:
         vectors = [{block: targets[i].vectors[block] for block in weights} for i in open_]
-        rankings = rank(store, table, vectors, weights, where=where, depth=depth, exact=depth > DEEPEST)
+        rankings = rank(store, table, vectors, weights, wanted=wanted, depth=depth, exact=depth > DEEPEST)
         tracks.load([key for ranked in rankings for key in ranked.keys[: 3 * query.k]])
         for i, ranked in zip([*open_], rankings, strict=True):
             found[i] = [*_choose(tracks, ranked, targets[i], query, weights)]
@@ -245,15 +190,16 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
         If there is no filter.
     """
     names = store.tag_names()
-    where = _filters(store, query, exact=True)
-    if where is None:
+    if not (query.tempo or query.tags or query.no_tags or query.artists or query.no_artists):
         raise QueryError("nothing to search for; name a track, a tag or a tempo")
-    columns = [*TRACK_COLUMNS, *(["tags"] if query.tags else [])]
-    table = store.rows("tracks", columns, where)
+    tagged = bool(query.tags or query.no_tags)
+    table = store.rows("tracks", [*TRACK_COLUMNS, *(["tags"] if tagged else [])], Filter.of(store, query).sql())
+    if tagged:
+        table = table.filter([passes(row, query, names) for row in table.select(["tags"]).to_pylist()])
     scores = np.ones(table.num_rows, np.float32)
     for word in query.tags:
         scores = scores * matrix(table["tags"])[:, match_tag(word, names)].max(axis=1)
-    rows = table.drop_columns(["tags"] if query.tags else []).to_pylist()
+    rows = table.drop_columns(["tags"] if tagged else []).to_pylist()
     order = np.argsort(-scores, kind="stable")[: query.k]
     keep = ("path", "artist", "album", "title", "year", "duration", "tempo", "tempo_confidence")
     return [
@@ -276,7 +222,11 @@ class _Tracks:
         """Read those that are not there yet."""
         missing = sorted({*ids} - self._rows.keys())
         if missing:
-            rows = self._store.rows("tracks", self._columns, any_of("id", missing)).to_pylist()
+            memory = self._store.memory
+            if memory and memory.is_current() and not self.identity:
+                rows = memory.tracks(missing)
+            else:
+                rows = self._store.rows("tracks", self._columns, any_of("id", missing)).to_pylist()
             self._rows |= {row["id"]: row for row in rows}
 
     def __getitem__(self, id_: str) -> dict[str, Any] | None:
@@ -298,7 +248,7 @@ def _choose(
         if i % page == 0:
             tracks.load(ranked.keys[i : i + page])
         track = tracks[key]
-        if track is None or key in seen or not _passes(track, query, tracks.tag_names):
+        if track is None or key in seen or not passes(track, query, tracks.tag_names):
             continue
         artist = (track["artist"] or "").lower()
         album = (artist, (track["album"] or "").lower())

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lancedb
 import numpy as np
@@ -27,6 +27,9 @@ from .blocks import Block, join
 from .columns import any_of, vector_column, vector_type
 from .failures import explained, reason
 from .schema import BLOCK_SCHEMA, COLUMNS, FORMAT, SEGMENT_FIELDS, TRACK_FIELDS
+
+if TYPE_CHECKING:
+    from .memory_index import MemoryIndex
 
 BATCH = 8192  # rows read at once
 
@@ -50,6 +53,7 @@ class Store:
     def __init__(self, location: str, *, create: Sequence[Block] | None = None) -> None:
         self.location = location
         self._known_blocks: dict[str, Block] | None = None  # read once: every search asks for them
+        self.memory: MemoryIndex | None = None  # of processes that search often, see Library.warm
         self._known_artists: tuple[int, frozenset[str]] | None = None
         self.is_local = "://" not in location
         if self.is_local and create is None and not (Path(location) / "blocks.lance").is_dir():

@@ -122,13 +122,15 @@ def nearest(
     Returns
     -------
     Table
-        Rows for all queries, one after the other.
+        Rows that are near to any query, each once.
     """
     vectors = [*queries] if len(queries) > 1 else queries[0]
     with explained(store.location, doing="searching its index"):
         query = getattr(store, table).search(vectors, vector_column_name="joint").distance_type("dot").limit(limit)
         query = query.nprobes(probes).select([*columns, "_distance"])
-        return (query.where(where, prefilter=True) if where else query).to_arrow()
+        found = (query.where(where, prefilter=True) if where else query).to_arrow()
+    _, first = np.unique(found["id"].to_numpy(zero_copy_only=False), return_index=True)
+    return found.take(first)
 
 
 def lacking(store: Store) -> list[str]:
