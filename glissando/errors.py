@@ -19,3 +19,7 @@ class LibraryError(GlissandoError):
 
 class QueryError(GlissandoError):
     """A search was asked in a way that has no answer."""
+
+
+class RecipeError(GlissandoError):
+    """A recipe, or a file of a data set, says what can't be done."""
