@@ -24,8 +24,8 @@ Vectors = NDArray[np.float32]
 Queries = Sequence[Mapping[str, Vectors]]
 
 EVERYTHING = Filter()
-PROBES_MEMORY = 60  # partitions to look into in memory, if all rows pass
 PROBES, PROBES_BATCH = 40, 16  # partitions to look into, for one query and for each of several that share candidates
+PROBES_MEMORY, PROBES_MEMORY_BATCH = 60, 30  # the same in memory
 SHARED, SHARED_LEAST = 3, 30  # several queries share as many candidates as three have; each brings this many at least
 WIDE = 0.05  # share of rows that pass a filter from which that many partitions are enough
 FEW = 5000  # rows that pass a filter: so few are faster scored exactly than sought in the index
@@ -104,10 +104,12 @@ def _in_memory(
         return None
     passing = memory.passing(table, wanted)
     some = int(passing.sum())
-    probes = round(PROBES_MEMORY * size / max(1, some))  # the fewer rows pass, the further away they are
+    wider = (size / max(1, some)) ** 0.75  # the fewer rows pass, the further away they are
+    probes = round(wider * (PROBES_MEMORY if len(queries) == 1 else PROBES_MEMORY_BATCH))
     joint = _joint(store, queries, weights)
-    found = memory.nearest(table, joint, passing=passing, limit=depth, probes=probes)
-    return _best(found, table, queries, weights, depth, complete=some <= depth)
+    limit = _share(depth, len(queries))
+    found = memory.nearest(table, joint, passing=passing, limit=limit, probes=probes)
+    return _best(found, table, queries, weights, depth, complete=some <= limit)
 
 
 def _by_index(
@@ -120,7 +122,7 @@ def _by_index(
     if where and some <= FEW:
         return None
     probes = round(max(1.0, (WIDE * size / some) ** 0.5) * (PROBES if alone else PROBES_BATCH))
-    limit = depth if alone else max(SHARED_LEAST, SHARED * depth // len(queries))
+    limit = _share(depth, len(queries))
     joint, columns = _joint(store, queries, weights), _columns(table, weights)
     found = vector_index.nearest(store, table, joint, columns=columns, where=where, limit=limit, probes=probes)
     return _best(found, table, queries, weights, depth, complete=False)
@@ -142,6 +144,11 @@ def _exactly(
         for query, rows in zip(queries, kept, strict=True)
         for ranked in _best(rows, table, [query], weights, depth, complete=seen <= depth)
     ]
+
+
+def _share(depth: int, queries: int) -> int:
+    """Candidates that each of several queries brings."""
+    return depth if queries == 1 else max(SHARED_LEAST, SHARED * depth // queries)
 
 
 def _joint(store: Store, queries: Queries, weights: Mapping[str, float]) -> list[Vectors]:

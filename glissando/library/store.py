@@ -53,7 +53,8 @@ class Store:
     def __init__(self, location: str, *, create: Sequence[Block] | None = None) -> None:
         self.location = location
         self._known_blocks: dict[str, Block] | None = None  # read once: every search asks for them
-        self.memory: MemoryIndex | None = None  # of processes that search often, see Library.warm
+        self.memory: MemoryIndex | None = None  # see Library.warm
+        self.writes = 0  # by this object; a copy in memory is of one state
         self._known_artists: tuple[int, frozenset[str]] | None = None
         self.is_local = "://" not in location
         if self.is_local and create is None and not (Path(location) / "blocks.lance").is_dir():
@@ -131,6 +132,15 @@ class Store:
         finally:
             lock.release()
 
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Count a write, after which copies in memory are out of date; errors become sentences."""
+        try:
+            with explained(self.location):
+                yield
+        finally:
+            self.writes += 1
+
     def blocks(self) -> dict[str, Block]:
         """List the blocks.
 
@@ -166,7 +176,7 @@ class Store:
             raise LibraryError(f"block {block.name!r} exists already")
         field = pa.field(block.name, vector_type(block.dim))
         row = {**asdict(block), "tag_names": list(block.tag_names)}
-        with explained(self.location):
+        with self._changing():
             for table in (self.tracks, self.segments):
                 if block.name not in table.schema.names:
                     table.add_columns(field)
@@ -290,7 +300,7 @@ class Store:
         if not tracks:
             return
         paths = [row["path"] for row in tracks]
-        with explained(self.location):
+        with self._changing():
             if segments:
                 self.segments.add(self._table(self.segments, segments), on_bad_vectors="null")
             replaced = self.rows("tracks", ["id"], any_of("path", paths))["id"].to_pylist()
@@ -313,7 +323,7 @@ class Store:
         """
         if rows:
             target = getattr(self, table)
-            with explained(self.location):
+            with self._changing():
                 merge = target.merge_insert(key).when_matched_update_all()
                 merge.execute(self._table(target, rows), on_bad_vectors="null")
 
@@ -325,7 +335,7 @@ class Store:
         ids : sequence of str
             Track ids.
         """
-        with explained(self.location):
+        with self._changing():
             for first in range(0, len(ids), 1000):
                 self.tracks.delete(any_of("id", ids[first : first + 1000]))
                 self.segments.delete(any_of("track_id", ids[first : first + 1000]))
