@@ -99,7 +99,7 @@ class _Heard:
         seconds = 0.0
         for block in stream.mono(seconds=CHUNK, start=start, end=end):
             if len(block):
-                self._digest.update(np.ascontiguousarray(block))
+                self._digest.update(np.ascontiguousarray(block).data)
                 self._low, self._high = min(self._low, float(block.min())), max(self._high, float(block.max()))
                 seconds += len(block) / stream.sample_rate
             yield block
