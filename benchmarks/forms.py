@@ -63,7 +63,8 @@ class Spectral(Plain):
 
     def forward(self, x: Tensor) -> Tensor:
         """As `Plain`."""
-        return torch.cat([layer(x, padding) for layer, padding in zip(self.layers, PADDINGS, strict=True)], 1)
+        layers = [layer(x, padding) for layer, padding in zip(self.layers, PADDINGS, strict=True)]
+        return torch.cat(layers, 2).transpose(1, 2)
 
 
 def low_rank(network: MusiCNN, energy: float) -> Plain:

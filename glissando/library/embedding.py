@@ -149,8 +149,7 @@ class EmbedStream:
     def __init__(self, encoders: Mapping[str, Encoder], tagger: str | None) -> None:
         self._encoders, self._tagger = encoders, tagger
         self._pieces: list[_Piece] = []
-        self._tags: list[Vectors] = []
-        self._autocorrelation: list[Vectors] = []
+        self._sums: dict[str, tuple[NDArray[np.float64], int]] = {}  # of tags and autocorrelation, over how many
 
     def begin(self, start: float) -> None:
         """Begin a piece; without it, one piece is the whole recording.
@@ -162,7 +161,7 @@ class EmbedStream:
         """
         self._end_piece()
         framers = {block: StreamFramer(encoder.framing) for block, encoder in self._encoders.items()}
-        self._pieces.append(_Piece(start, framers, {block: [] for block in self._encoders}))
+        self._pieces.append(_Piece(start, framers, {block: bytearray() for block in self._encoders}))
 
     def push(self, sample_rate: int, waveform: NDArray[np.float32]) -> None:
         """Take the next part of the piece; runs the network on the windows that are complete.
@@ -204,7 +203,7 @@ class EmbedStream:
             inner = segment_bounds(duration if whole else max(piece.seconds.values()))
             bounds += [(piece.start + start, piece.start + end) for start, end in inner]
             for block, encoder in self._encoders.items():
-                values = np.concatenate(piece.embeddings[block])
+                values = np.frombuffer(piece.embeddings[block], np.float32).reshape(-1, encoder.card.dim)
                 times = encoder.times(len(values))
                 segments[block].append(_pool_segments(times, values, inner))
                 frames[block].append((times + piece.start, values))
@@ -218,9 +217,15 @@ class EmbedStream:
             segments=bounds,
             segment_vectors={block: unit(np.concatenate(values)) for block, values in segments.items()},
             frames=joined,
-            tags=np.concatenate(self._tags).mean(0) if self._tags else None,
-            tempo=estimate_tempo(np.concatenate(self._autocorrelation).mean(0)) if self._autocorrelation else None,
+            tags=self._mean("tags"),
+            tempo=None if (mean := self._mean("autocorrelation")) is None else estimate_tempo(mean),
         )
+
+    def _mean(self, name: str) -> Vectors | None:
+        if name not in self._sums:
+            return None
+        total, count = self._sums[name]
+        return (total / count).astype(np.float32)
 
     def _end_piece(self) -> None:
         if self._pieces:
@@ -233,11 +238,13 @@ class EmbedStream:
         for first in range(0, len(windows), BATCH):
             batch = torch.from_numpy(np.array(windows[first : first + BATCH])).to(device)
             outputs = encoder.encode(batch)
-            self._pieces[-1].embeddings[block].append(outputs["embedding"].float().cpu().numpy())
-            if block == self._tagger:
-                self._tags.append(outputs["tags"].float().cpu().numpy())
-            if "autocorrelation" in outputs:
-                self._autocorrelation.append(outputs["autocorrelation"].float().cpu().numpy())
+            # (Bytes in one piece and sums: many small arrays, kept among large ones that go, would scatter the heap.)
+            self._pieces[-1].embeddings[block] += outputs["embedding"].float().cpu().numpy().tobytes()
+            for name in {"tags", "autocorrelation"} & outputs.keys():
+                if name != "tags" or block == self._tagger:
+                    values = outputs[name].double().cpu().numpy()
+                    total, count = self._sums.get(name, (0.0, 0))
+                    self._sums[name] = (total + values.sum(0), count + len(values))
 
 
 @dataclass
@@ -246,7 +253,7 @@ class _Piece:
 
     start: float
     framers: dict[str, StreamFramer]
-    embeddings: dict[str, list[Vectors]]
+    embeddings: dict[str, bytearray]  # float32 vectors, one after the other
     seconds: dict[str, float] = field(default_factory=dict)  # heard, by block
 
 
