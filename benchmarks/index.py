@@ -16,8 +16,9 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 SEED, K = 0, 10
+PEERS = {"musicnn": "original musicnn 0.1.0, TensorFlow 2.15", "librosa": "librosa, mel and tempo alone"}
 PEER = Path(__file__).parent / "peers" / "musicnn" / "speed.py"
 SAMPLES = (8, 4, 2, 1)  # segments of 15 s
+Spent = dict[str, float]
 SPEED, STAGES, COVERAGE = "Speed", "Where the time goes", "What a sample of every track costs"
 
 
@@ -59,54 +62,61 @@ def _cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def ours(groups: list[list[str]], jobs: int, coverage: int) -> list[dict[str, float]]:
-    """Index each group into a library of its own: audio, CPU-seconds, seconds, tracks."""
-    spent = []
-    for group in groups:
-        with tempfile.TemporaryDirectory() as folder, cores(*range(jobs)):
-            library = Library.open(folder)
-            library.embedder()
-            cpu, wall = _cpu(), time.perf_counter()
-            report = library.add(*group, jobs=jobs, coverage=coverage)
-            assert report.added == len(group), report.failed
-            spent.append(
-                {
-                    "audio": report.audio_seconds,
-                    "cpu": _cpu() - cpu,
-                    "wall": time.perf_counter() - wall,
-                    "tracks": report.added,
-                }
-            )
-    return spent
+def ours(group: list[str], jobs: int, coverage: int) -> Spent:
+    """Index files into a library of their own: audio, CPU-seconds, seconds, tracks."""
+    with tempfile.TemporaryDirectory() as folder, cores(*range(jobs)):
+        library = Library.open(folder)
+        library.embedder()
+        cpu, wall = _cpu(), time.perf_counter()
+        report = library.add(*group, jobs=jobs, coverage=coverage)
+        assert report.added == len(group), report.failed
+        return {
+            "audio": report.audio_seconds,
+            "cpu": _cpu() - cpu,
+            "wall": time.perf_counter() - wall,
+            "tracks": report.added,
+        }
 
 
-def theirs(python: Path, system: str, groups: list[list[str]], processes: int) -> list[dict[str, float]]:
-    """Run a peer over each group, its files split among processes that are pinned to a core each."""
-    spent = []
-    for group in groups:
-        running = [
-            subprocess.Popen(
-                ["taskset", "-c", str(core), python, PEER, system, *group[core::processes]],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            for core in range(processes)
-        ]
-        outputs = [[json.loads(line) for line in process.communicate()[0].splitlines()] for process in running]
-        files = [row for rows in outputs for row in rows]
-        assert len(files) == len(group)
-        spent.append(
-            {
-                "audio": sum(row["audio"] for row in files),
-                "cpu": sum(row["cpu"] for row in files),
-                "wall": max(sum(row["wall"] for row in rows) for rows in outputs),
-                "tracks": len(files),
-            }
+def theirs(group: list[str], python: Path, system: str, processes: int) -> Spent:
+    """Run a peer over files, split among processes that are pinned to a core each."""
+    running = [
+        subprocess.Popen(
+            ["taskset", "-c", str(core), python, PEER, system, *group[core::processes]],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
-    return spent
+        for core in range(processes)
+    ]
+    outputs = [[json.loads(line) for line in process.communicate()[0].splitlines()] for process in running]
+    files = [row for rows in outputs for row in rows]
+    assert len(files) == len(group)
+    return {
+        "audio": sum(row["audio"] for row in files),
+        "cpu": sum(row["cpu"] for row in files),
+        "wall": max(sum(row["wall"] for row in rows) for rows in outputs),
+        "tracks": len(files),
+    }
 
 
-def speed_rows(system: str, spent: list[dict[str, float]]) -> list[Row]:
+def contestants(quick: bool) -> dict[str, Callable[[list[str]], Spent]]:
+    """Name everything that is timed over a group of files."""
+    runs: dict[str, Callable[[list[str]], Spent]] = {}
+    for coverage in (0, *SAMPLES):
+        for jobs in (1, 2) if coverage in (0, 4) else (2,):
+            runs[_name(coverage, jobs)] = partial(ours, jobs=jobs, coverage=coverage)
+    python = cache_dir() / "benchmarks" / "peers" / "musicnn" / "bin" / "python"
+    for system, name in PEERS.items() if python.exists() else ():
+        for processes in (1, 2):
+            run = partial(theirs, python=python, system=system, processes=processes)
+            few = quick or processes == 1  # slow: fewer files
+            runs[f"{name}, {processes} core{'s' * (processes > 1)}"] = (
+                (lambda group, run=run: run(group[:2])) if few else run
+            )
+    return runs
+
+
+def speed_rows(system: str, spent: list[Spent]) -> list[Row]:
     """Throughput of groups, with an interval over the groups."""
     n = int(sum(one["tracks"] for one in spent))
     rows = []
@@ -234,12 +244,15 @@ def plot(rows: list[Row], recalls: Mapping[int, float]) -> None:
         if (speed := speeds.get(_name(coverage, 2))) is not None:
             axes.plot(speed, recall, "o", color="tab:blue")
             axes.annotate(
-                f"{coverage} segments" if coverage else "full", (speed, recall), (6, -4), textcoords="offset points"
+                f"{coverage} segment{'s' if coverage > 1 else ''}" if coverage else "full",
+                (speed, recall),
+                (6, -4),
+                textcoords="offset points",
             )
     axes.set(
         xlabel="four-minute tracks per second, 2 cores", ylabel="recall@10 against full coverage", ylim=(0.5, 1.05)
     )
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.2 * axes.get_xlim()[1])
     axes.grid(alpha=0.3)
     TABLES.mkdir(parents=True, exist_ok=True)
     figure.savefig(TABLES / "coverage.png", dpi=120)
@@ -260,16 +273,12 @@ def main() -> None:
     near = sorted(tracks, key=lambda track: abs(track.duration - 240))[: 8 if quick else 64]
     files = [near[i].path for i in np.random.default_rng(SEED).permutation(len(near))]
     groups = [files[i :: 2 if quick else 4] for i in range(2 if quick else 4)]
-    rows: list[Row] = []
-    for coverage in (0, *SAMPLES):
-        for jobs in (1, 2) if coverage in (0, 4) else (2,):
-            rows += speed_rows(_name(coverage, jobs), ours(groups, jobs, coverage))
-    python = cache / "peers" / "musicnn" / "bin" / "python"
-    peers = {"musicnn": "original musicnn 0.1.0, TensorFlow 2.15", "librosa": "librosa, mel and tempo alone"}
-    for system, name in peers.items() if python.exists() else ():
-        some = [group[:2] for group in groups]  # slow on one core: fewer files
-        rows += speed_rows(f"{name}, 1 core", theirs(python, system, some, 1))
-        rows += speed_rows(f"{name}, 2 cores", theirs(python, system, some if quick else groups, 2))
+    runs = contestants(quick)
+    spent: dict[str, list[Spent]] = {name: [] for name in runs}
+    for group in groups:  # all of them by turns, so that a machine that slows down does so for all
+        for name, run in runs.items():
+            spent[name].append(run(group))
+    rows = [row for name in runs for row in speed_rows(name, spent[name])]
     rows += stage_rows(files[: 4 if quick else 16])
     value = {(row.system, row.metric): row.value for row in rows}
     for row in rows:
@@ -280,7 +289,7 @@ def main() -> None:
     rows += sampled
     plot(rows, recalls)
     per_core = "minutes of audio per CPU-second"
-    original = value.get((f"{peers['musicnn']}, 1 core", per_core))
+    original = value.get((f"{PEERS['musicnn']}, 1 core", per_core))
     rates = {coverage: value[_name(coverage, 2), "four-minute tracks per second"] for coverage in SAMPLES}
     most = max((coverage for coverage in SAMPLES if rates[coverage] > 3), default=SAMPLES[-1])
     sparse = f"four-minute tracks per second on 2 cores, {most} segments of each (recall@10 {recalls[most]:.2f})"
