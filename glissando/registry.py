@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
@@ -155,7 +156,9 @@ def parse(spec: object, kind: str, *, where: str = "") -> tuple[str, Mapping[str
             arguments = arguments or {}
             if all(isinstance(key, str) for key in arguments):
                 return name, arguments
-    raise RecipeError(f"{_at(where)}a {kind} is written as a name, or as name: {{argument: value}}; got {spec!r:.80}")
+    raise RecipeError(
+        f"{_at(where)}a {kind} is written as a name, or as name: {{argument: value}}; got {reprlib.repr(spec)}"
+    )
 
 
 def _at(where: str) -> str:
