@@ -136,7 +136,8 @@ def test_gradients_reach_every_parameter(example: str) -> None:
 def test_silence_is_finite(example: str) -> None:
     model, x, given = contract(example)
     y = model.train()(torch.zeros_like(x), **given)
-    y.square().sum().backward() if y.requires_grad else None
+    if y.requires_grad:
+        y.square().sum().backward()
     assert y.isfinite().all()
     assert all(each.grad.isfinite().all() for each in model.parameters() if each.grad is not None)
 
@@ -152,7 +153,7 @@ def test_one_frame_is_enough(example: str) -> None:
 def sees(layer: nn.Module, frames: int, dim: int, at: int) -> list[int]:
     """Frames of the input that one frame of the output depends on."""
     x = noise(1, frames, dim).requires_grad_()
-    layer(x)[0, at].sum().backward()
+    (layer(x)[0, at] * noise(layer(x).shape[2], seed=4)).sum().backward()  # a plain sum of a layer norm is constant
     assert x.grad is not None
     return x.grad.abs().sum((0, 2)).nonzero().flatten().tolist()
 
@@ -304,7 +305,7 @@ def test_stochastic_depth_keeps_the_expectation() -> None:
     assert torch.equal(layer.eval()(x), x)
     torch.manual_seed(0)
     y = layer.train()(x)
-    assert set(y.flatten().tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert y.unique().tolist() == pytest.approx([0, 4 / 3])
     assert torch.equal(y.amin((1, 2)), y.amax((1, 2)))  # an example is dropped as a whole
     assert y.mean().item() == pytest.approx(1, abs=5 * math.sqrt(0.25 / 0.75 / 4000))
 

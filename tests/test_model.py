@@ -42,7 +42,7 @@ def test_a_recipe_becomes_what_it_says() -> None:
 def test_a_join_can_add() -> None:
     spec = {"part": [{"store": "skip"}, {"conv2d": {"channels": 6}}, {"join": {"name": "skip", "how": "add"}}]}
     model, x = build(spec, EXAMPLE).eval(), torch.randn(1, 6, 72, 9)
-    torch.testing.assert_close(model(x), next(iter([*model.layers()][1:2]))(x) + x)
+    torch.testing.assert_close(model(x), [*model.layers()][1](x) + x)
 
 
 def test_seeds_decide_the_weights() -> None:
@@ -93,7 +93,7 @@ def test_the_summary_counts_as_on_paper() -> None:
 
 
 def test_a_summary_costs_no_memory_and_keeps_the_model() -> None:
-    spec = {"part": [{"conv2d": {"channels": 64, "repeat": 4}}, "to_sequence", {"rnn": {"units": 8}}]}
+    spec = {"part": [{"conv2d": {"channels": 64, "repeat": 4}}, "global_mean"]}
     model = build(spec, torch.empty(1, 1, 8, 10))
     huge = torch.empty(64, 1, 8, 1_000_000, device="meta")  # 131 GB of activations
     summary = model.summary(huge)
@@ -186,7 +186,7 @@ def test_an_absurd_model_takes_no_memory() -> None:
         "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size + 2**30, size + 2**30))\n"
         "for name in ('conv2d', 'unet2d', 'convnext2d'):\n"
-        "    try: build({'part': {name: {'channels': 10**8}}}, torch.empty(1, 6, 72, 50))\n"
+        "    try: build({'part': {name: {'channels': 10**7}}}, torch.empty(1, 6, 72, 50))\n"
         "    except RecipeError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
