@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -354,3 +355,8 @@ def test_pooling_loses_no_frame() -> None:
 def test_separable_convolutions_have_few_parameters() -> None:
     layer = brick("separable2d", (1, 32, 20, 20), channels=64, kernel=5, norm="none")
     assert sum(weight.numel() for weight in layer.parameters()) == 32 * 25 + 32 + 32 * 64 + 64
+
+
+def test_the_page_of_models_names_every_brick() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "models.md").read_text()
+    assert [name for name in BRICKS.names() if f"`{name}`" not in page] == []
