@@ -7,11 +7,10 @@ or a waveform ``[batch, samples]``. A brick's maker is given the shape that come
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from reprlib import repr as short
 
 from torch import Tensor, nn
 
-from ..registry import Registry
+from ..registry import Registry, short
 from .checks import choice, fraction
 
 BRICKS: Registry[nn.Module] = Registry("brick")
@@ -86,9 +85,10 @@ class AlongFrames(nn.Sequential):
         Tensor, shape=(batch, frames, channels)
             A sequence.
         """
-        sequence: Tensor = input.unsqueeze(-1) if input.ndim == 2 else input
-        result: Tensor = super().forward(sequence.transpose(1, 2))
-        return result.transpose(1, 2)
+        x = (input.unsqueeze(-1) if input.ndim == 2 else input).transpose(1, 2)
+        for layer in self:
+            x = layer(x)
+        return x.transpose(1, 2)
 
 
 def norm_layer(kind: object, channels: int, axes: int) -> nn.Module:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from reprlib import repr as short
 
-MOST_LAYERS = 1000  # of one brick, or of one part
+from ..registry import short
+
+MOST_LAYERS = 200  # of one brick, or of one part
 MOST_TAPS = 65_536  # of a kernel, a stride or a dilation
 
 

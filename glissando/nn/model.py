@@ -6,20 +6,21 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from reprlib import repr as short
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError, RecipeError
-from ..registry import parse
+from ..registry import parse, short
 from .bricks import BRICKS, Conditioned, said
 from .checks import MOST_LAYERS
+from .sequences import Recurrent
 from .wiring import Store
 
 MOST_PARAMETERS = 500_000_000  # 2 GB of weights, and as much again for every state of an optimizer
-MOST_MODULES = 20_000
+MOST_MODULES = 5_000
 MOST_VALUES = 2_000_000_000  # of one output
 FAULTS = (
     RuntimeError,
@@ -132,9 +133,10 @@ class Model(nn.Module):
         twin, rows = self._on_meta(), []
         x, kept = example.to("meta"), {name: tensor.to("meta") for name, tensor in given.items()}
         for (name, brick), layer in zip(self.labels, twin.layers(), strict=True):
+            frames = x.shape[1] if isinstance(layer, Recurrent) else 1  # of which it rehearses only one
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
                 x = _apply(layer, x, kept)
-            rows.append(Row(name, brick, tuple(x.shape), _parameters(layer), counter.get_total_flops() // 2))
+            rows.append(Row(name, brick, tuple(x.shape), _parameters(layer), frames * counter.get_total_flops() // 2))
         return rows
 
     def _on_meta(self) -> Model:
@@ -174,12 +176,21 @@ def build(spec: object, example: Tensor, *, where: str = "model", given: Mapping
         If a layer can't be made, or the whole is too large; the sentence names the layer.
     """
     steps = _read(spec, where)
-    with torch.device("meta"), torch.no_grad():
+    with torch.device("meta"), _WithoutWeights(), torch.no_grad():
         shapes = _rehearse(steps, example, given or {}, where)
     parts: dict[str, list[nn.Module]] = {}
     for step, (inputs, stored) in zip(steps, shapes, strict=True):
         parts.setdefault(step.part, []).append(_make(step, inputs, stored, where))
     return Model(parts, [(step.name, step.brick) for step in steps])
+
+
+class _WithoutWeights(TorchFunctionMode):
+    """Leaves out the drawing of weights: on the meta device there are none, and it takes a millisecond each."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return args[0] if func in (Tensor.uniform_, Tensor.normal_) else func(*args, **(kwargs or {}))
 
 
 def _read(spec: object, where: str) -> list[_Step]:

@@ -177,8 +177,8 @@ class AttentionPool(nn.Module):
         Tensor, shape=(batch, dim)
             A vector.
         """
-        weights = self.scores(x).softmax(1)
-        return (x.unflatten(2, (self.heads, -1)) * weights.unsqueeze(3)).sum(1).flatten(1)
+        weights: Tensor = self.scores(x).softmax(1)
+        return (x.reshape(*x.shape[:2], self.heads, -1) * weights.unsqueeze(3)).sum(1).flatten(1)
 
 
 @BRICKS.register("attention_pool")

@@ -58,7 +58,7 @@ class ToMap(nn.Module):
         Tensor, shape=(batch, channels, bins, frames)
             A map.
         """
-        return x.transpose(1, 2).unflatten(1, (self.channels, -1))
+        return x.transpose(1, 2).reshape(len(x), self.channels, -1, x.shape[1])
 
 
 @BRICKS.register("to_sequence")
@@ -209,7 +209,11 @@ class Recurrent(nn.Module):
             A sequence, or a vector.
         """
         outputs: Tensor
-        outputs, state = self.rnn(x)
+        if x.is_meta:  # torch would go through all frames to learn nothing but the shape
+            outputs, state = self.rnn(x[:, :1])
+            outputs = outputs.expand(-1, x.shape[1], -1)
+        else:
+            outputs, state = self.rnn(x)
         if not self.last:
             return outputs
         states: Tensor = state[0] if isinstance(state, tuple) else state

@@ -125,7 +125,7 @@ class Attention(nn.Module):
         return result
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class _Block(nn.Module):
@@ -155,7 +155,8 @@ class _Block(nn.Module):
         x = x + self.dropout(attended)
         if self.cross is not None:
             x = x + self.dropout(self.cross(self.cross_norm(x), context))
-        return x + self.dropout(self.wide(x))
+        result: Tensor = x + self.dropout(self.wide(x))
+        return result
 
 
 class Transformer(Conditioned):
@@ -203,10 +204,10 @@ class Transformer(Conditioned):
         super().__init__(uses)
         self.dim, self.heads, self.positions, self.causal = dim, heads, positions, causal
         self.enter = nn.Identity() if inputs == dim else nn.Linear(inputs, dim)
-        self.token = nn.Parameter(0.02 * torch.randn(1, 1, dim)) if token else None
+        self.token = nn.Parameter(nn.init.normal_(torch.empty(1, 1, dim), std=0.02)) if token else None
         self.table: nn.Parameter | None = None
         if positions == "learned":
-            self.table = nn.Parameter(0.02 * torch.randn(max_frames, dim))
+            self.table = nn.Parameter(nn.init.normal_(torch.empty(max_frames, dim), std=0.02))
         elif positions == "relative":
             self.table = nn.Parameter(torch.zeros(heads, 2 * max_distance + 1))
         self.blocks = nn.ModuleList(_Block(dim, heads, expansion, dropout, context_dim) for _ in range(depth))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from reprlib import repr as short
 
 import torch
 from torch import Tensor, nn
 
+from ..registry import short
 from .bricks import BRICKS, Conditioned, said, stored_shape
 from .checks import choice
 
@@ -167,8 +167,9 @@ class Film(Conditioned):
             Same shape.
         """
         shape = {4: (-1, 1, 1), 3: (1, -1), 2: (-1,)}[x.ndim]
-        scale, shift = (each.unflatten(1, shape) for each in self.affine(condition).chunk(2, 1))
-        return scale * x + shift
+        scale, shift = (each.reshape(len(condition), *shape) for each in self.affine(condition).chunk(2, 1))
+        result: Tensor = scale * x + shift
+        return result
 
 
 def condition_dim(stored: Mapping[str, Sequence[int]], name: str) -> int:
