@@ -28,10 +28,10 @@ class Registry(Generic[T]):
         self._makers: dict[str, Callable[..., T]] = {}
 
     @overload
-    def register(self, name: str) -> Callable[[Maker], Maker]: ...
+    def register(self, name: str) -> Callable[[Maker], Maker]: ...  # numpydoc ignore=GL08
 
     @overload
-    def register(self, name: str, maker: Maker) -> Maker: ...
+    def register(self, name: str, maker: Maker) -> Maker: ...  # numpydoc ignore=GL08
 
     def register(self, name: str, maker: Callable[..., T] | None = None) -> Any:
         """Add a maker, or decorate one.

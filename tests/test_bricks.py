@@ -151,6 +151,18 @@ def test_one_frame_is_enough(example: str) -> None:
         assert model.eval()(short, **given).isfinite().all()
 
 
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_mixed_precision_is_close(example: str) -> None:
+    model, x, given = contract(example)
+    model.eval()
+    with torch.no_grad():
+        exact = model(x, **given)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model(x, **given)
+    assert rounded.shape == exact.shape
+    assert (rounded.float() - exact).abs().max() < 0.1 * exact.abs().max() + 0.02
+
+
 def sees(layer: nn.Module, frames: int, dim: int, at: int) -> list[int]:
     """Frames of the input that one frame of the output depends on."""
     x = noise(1, frames, dim).requires_grad_()

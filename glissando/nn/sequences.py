@@ -212,6 +212,9 @@ class Recurrent(nn.Module):
         if x.is_meta:  # torch would go through all frames to learn nothing but the shape
             outputs, state = self.rnn(x[:, :1])
             outputs = outputs.expand(-1, x.shape[1], -1)
+        elif x.device.type == "cpu":  # many processors have no LSTM in half precision
+            with torch.autocast("cpu", enabled=False):
+                outputs, state = self.rnn(x.to(next(self.rnn.parameters()).dtype))
         else:
             outputs, state = self.rnn(x)
         if not self.last:

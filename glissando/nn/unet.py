@@ -152,14 +152,14 @@ def unet2d(
     add, bias = choice(join, "join", HOW) == "add", norm != "batch"
     condition = None if film is None else condition_dim(stored, film)
 
-    def block(before: int, after: int) -> nn.Module:
+    def _block(before: int, after: int) -> nn.Module:
         layers: list[nn.Module] = []
         for i in range(times):
             layers += convolution(before if i == 0 else after, after, taps, bias=bias)
             layers += finish(after, 2, norm, activation, dropout)
         return nn.Sequential(*layers)
 
-    def up(before: int, after: int) -> nn.Module:
+    def _up(before: int, after: int) -> nn.Module:
         if upsampling == "transposed":
             return nn.ConvTranspose2d(before, after, steps, steps)
         return nn.Sequential(
@@ -167,15 +167,15 @@ def unet2d(
         )
 
     sizes = [channels * factor**i for i in range(levels + 1)]
-    downward = [block(width if i == 0 else sizes[i - 1], sizes[i]) for i in range(levels)]
+    downward = [_block(width if i == 0 else sizes[i - 1], sizes[i]) for i in range(levels)]
     films = [] if film is None or condition is None else [Film(film, condition, size) for size in sizes[:-1]]
     upward = [*reversed(range(levels))]
     return UNet2d(
         downward,
-        block(sizes[-2], sizes[-1]),
-        [block(sizes[i] if add else 2 * sizes[i], sizes[i]) for i in upward],
+        _block(sizes[-2], sizes[-1]),
+        [_block(sizes[i] if add else 2 * sizes[i], sizes[i]) for i in upward],
         films,
-        [up(sizes[i + 1], sizes[i]) for i in upward],
+        [_up(sizes[i + 1], sizes[i]) for i in upward],
         stride=steps,
         add=add,
         uses=film,
