@@ -46,7 +46,7 @@ def convolution(
     groups : int
         Channels are cut into so many groups.
     padding : str
-        ``same``, ``valid``, or ``causal`` (all zeros before the first frame, nothing before the first bin lost).
+        ``same``, ``valid``, or ``causal`` (along the last axis, all zeros stand before the first frame).
     bias : bool
         Add a constant.
 
