@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from .errors import RecipeError
 
 T = TypeVar("T")
+Maker = TypeVar("Maker", bound=Callable[..., Any])
 
 
 class Registry(Generic[T]):
@@ -24,6 +26,12 @@ class Registry(Generic[T]):
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._makers: dict[str, Callable[..., T]] = {}
+
+    @overload
+    def register(self, name: str) -> Callable[[Maker], Maker]: ...  # numpydoc ignore=GL08
+
+    @overload
+    def register(self, name: str, maker: Maker) -> Maker: ...  # numpydoc ignore=GL08
 
     def register(self, name: str, maker: Callable[..., T] | None = None) -> Any:
         """Add a maker, or decorate one.
@@ -155,7 +163,26 @@ def parse(spec: object, kind: str, *, where: str = "") -> tuple[str, Mapping[str
             arguments = arguments or {}
             if all(isinstance(key, str) for key in arguments):
                 return name, arguments
-    raise RecipeError(f"{_at(where)}a {kind} is written as a name, or as name: {{argument: value}}; got {spec!r:.80}")
+    raise RecipeError(f"{_at(where)}a {kind} is written as a name, or as name: {{argument: value}}; got {short(spec)}")
+
+
+def short(value: object) -> str:
+    """Write a value of a recipe for an error message, however large or deep it is.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    str
+        At most 80 characters.
+    """
+    brief = reprlib.Repr()
+    brief.maxlevel = 2
+    said = brief.repr(value)
+    return said if len(said) <= 80 else f"{said[:77]}..."
 
 
 def _at(where: str) -> str:

@@ -1,0 +1,360 @@
+"""Transformer encoder over sequences: what torch's own lacks are relative and rotary positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from .bricks import BRICKS, Conditioned, sequence_dim, stored_shape
+from .checks import choice, count, flag, fraction
+
+POSITIONS = ("rotary", "relative", "sinusoidal", "learned", "none")
+
+
+def sinusoids(frames: int, dim: int, *, device: torch.device | None = None, first: int = 0) -> tuple[Tensor, Tensor]:
+    """Sines and cosines of positions at wavelengths from 2 pi to 20,000 pi frames.
+
+    Parameters
+    ----------
+    frames : int
+        How many positions.
+    dim : int
+        Twice the number of wavelengths.
+    device : device, optional
+        Where to compute.
+    first : int
+        First position.
+
+    Returns
+    -------
+    Tensor, Tensor
+        Sines and cosines, shape=(frames, dim / 2).
+    """
+    rates = 10_000.0 ** (torch.arange(0, dim, 2, device=device, dtype=torch.float32) / -dim)
+    angles = torch.arange(first, first + frames, device=device, dtype=torch.float32)[:, None] * rates
+    return angles.sin(), angles.cos()
+
+
+def rotate(x: Tensor, sines: Tensor, cosines: Tensor) -> Tensor:
+    """Rotate pairs of dimensions by angles that grow with the position, so that products know only distances.
+
+    Parameters
+    ----------
+    x : Tensor, shape=(..., frames, dim)
+        Queries or keys.
+    sines, cosines : Tensor, shape=(frames, dim / 2)
+        See `sinusoids`.
+
+    Returns
+    -------
+    Tensor, shape=(..., frames, dim)
+        Rotated.
+
+    References
+    ----------
+    Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021.
+    """
+    first, second = x.chunk(2, -1)
+    sines, cosines = sines.to(x.dtype), cosines.to(x.dtype)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+
+
+class Attention(nn.Module):
+    """Attention of one sequence to itself or to another.
+
+    Parameters
+    ----------
+    dim : int
+        Of the sequence.
+    heads : int
+        Must divide it.
+    dropout : float
+        Probability of a weight to be dropped.
+    context_dim : int, optional
+        Dimension of the other sequence.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float, context_dim: int | None = None) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query = nn.Linear(dim, dim, bias=False)
+        self.key_value = nn.Linear(context_dim or dim, 2 * dim, bias=False)
+        self.output = nn.Linear(dim, dim, bias=False)
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+        causal: bool = False,
+        rotation: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Attend.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(batch, frames, dim)
+            What asks.
+        context : Tensor, optional, shape=(batch, any frames, context dim)
+            What is asked; without it, the sequence itself.
+        mask : Tensor, optional, shape=(heads, frames, frames)
+            Added to the products.
+        causal : bool
+            See only the past; not together with a mask.
+        rotation : tuple of Tensor, optional
+            Sines and cosines for `rotate`.
+
+        Returns
+        -------
+        Tensor, shape=(batch, frames, dim)
+            Answers.
+        """
+        query = self._split(self.query(x))
+        key, value = map(self._split, self.key_value(x if context is None else context).chunk(2, -1))
+        if rotation is not None:
+            query, key = rotate(query, *rotation), rotate(key, *rotation)
+        answers = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0, is_causal=causal
+        )
+        result: Tensor = self.output(answers.transpose(1, 2).flatten(2))
+        return result
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class _Block(nn.Module):
+    """Self attention, perhaps cross attention, and a wide layer, each after a norm and with a way around."""
+
+    def __init__(self, dim: int, heads: int, expansion: int, dropout: float, context_dim: int | None) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = nn.LayerNorm(dim), Attention(dim, heads, dropout)
+        self.cross: Attention | None = None
+        if context_dim is not None:
+            self.cross_norm, self.cross = nn.LayerNorm(dim), Attention(dim, heads, dropout, context_dim)
+        wide = dim * expansion
+        self.wide = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, wide), nn.GELU(), nn.Dropout(dropout), nn.Linear(wide, dim)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        context: Tensor | None,
+        mask: Tensor | None,
+        causal: bool,
+        rotation: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        attended = self.attention(self.attention_norm(x), mask=mask, causal=causal, rotation=rotation)
+        x = x + self.dropout(attended)
+        if self.cross is not None:
+            x = x + self.dropout(self.cross(self.cross_norm(x), context))
+        result: Tensor = x + self.dropout(self.wide(x))
+        return result
+
+
+class Transformer(Conditioned):
+    """Transformer encoder with norms first; parameters as of the brick `transformer`.
+
+    Parameters
+    ----------
+    inputs : int
+        Dimension that comes in.
+    dim, depth, heads, expansion : int
+        Sizes.
+    positions : str
+        One of `POSITIONS`.
+    max_frames, max_distance : int
+        Learned positions; relative distances told apart.
+    causal : bool
+        See only the past.
+    token : bool
+        Put a learned token before the sequence, and give what became of it.
+    dropout : float
+        Probability.
+    uses : str, optional
+        Name of the context.
+    context_dim : int, optional
+        Dimension of the context.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        *,
+        dim: int,
+        depth: int,
+        heads: int,
+        expansion: int,
+        positions: str,
+        max_frames: int,
+        max_distance: int,
+        causal: bool,
+        token: bool,
+        dropout: float,
+        uses: str | None,
+        context_dim: int | None,
+    ) -> None:
+        super().__init__(uses)
+        self.dim, self.heads, self.positions, self.causal = dim, heads, positions, causal
+        self.enter = nn.Identity() if inputs == dim else nn.Linear(inputs, dim)
+        self.token = nn.Parameter(nn.init.normal_(torch.empty(1, 1, dim), std=0.02)) if token else None
+        self.table: nn.Parameter | None = None
+        if positions == "learned":
+            self.table = nn.Parameter(nn.init.normal_(torch.empty(max_frames, dim), std=0.02))
+        elif positions == "relative":
+            self.table = nn.Parameter(torch.zeros(heads, 2 * max_distance + 1))
+        self.blocks = nn.ModuleList(_Block(dim, heads, expansion, dropout, context_dim) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Attend, block by block.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(batch, frames, inputs)
+            A sequence.
+        context : Tensor, optional, shape=(batch, any frames, context dim)
+            A sequence to attend to.
+
+        Returns
+        -------
+        Tensor, shape=(batch, frames, dim) or (batch, dim)
+            A sequence, or the token's vector.
+        """
+        x = self.enter(x)
+        if self.token is not None:
+            x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+        frames, mask, rotation = x.shape[1], None, None
+        if self.positions == "rotary":
+            rotation = sinusoids(frames, self.dim // self.heads, device=x.device)
+        elif self.positions == "relative":
+            mask = self.bias(frames)
+        elif self.positions != "none":
+            x = x + self._absolute(frames, x)
+        for block in self.blocks:
+            x = block(x, context, mask, self.causal and mask is None, rotation)
+        result: Tensor = self.norm(x if self.token is None else x[:, 0])
+        return result
+
+    def bias(self, frames: int) -> Tensor:
+        """Compute what relative positions add to the products of queries and keys.
+
+        Parameters
+        ----------
+        frames : int
+            Length of the sequence.
+
+        Returns
+        -------
+        Tensor, shape=(heads, frames, frames)
+            One learned value per head and distance; minus infinity for the future, if causal.
+
+        References
+        ----------
+        Shaw, Uszkoreit & Vaswani, "Self-attention with relative position representations", NAACL 2018 (clipped
+        distances); Raffel et al., JMLR 2020 (a scalar per distance).
+        """
+        assert self.table is not None
+        position = torch.arange(frames, device=self.table.device)
+        distance = position[None, :] - position[:, None]
+        most = self.table.shape[1] // 2
+        bias = self.table[:, distance.clamp(-most, most) + most]
+        return bias.masked_fill(distance > 0, float("-inf")) if self.causal else bias
+
+    def _absolute(self, frames: int, like: Tensor) -> Tensor:
+        if self.table is None:
+            return torch.cat(sinusoids(frames, self.dim, device=like.device), 1).to(like.dtype)
+        if frames > len(self.table):
+            raise ModelError(f"{frames} frames, but positions are learned for {len(self.table)}; raise max_frames")
+        return self.table[:frames]
+
+
+@BRICKS.register("transformer")
+def transformer(
+    inputs: Sequence[int],
+    stored: Mapping[str, Sequence[int]],
+    *,
+    dim: int | None = None,
+    depth: int = 2,
+    heads: int = 4,
+    expansion: int = 4,
+    positions: str = "rotary",
+    max_frames: int = 1024,
+    max_distance: int = 64,
+    causal: bool = False,
+    context: str | None = None,
+    dropout: float = 0.0,
+    output: str = "sequence",
+) -> nn.Module:
+    """Make a transformer encoder, with norms first.
+
+    Parameters
+    ----------
+    inputs : sequence of int
+        Shape of the sequence that comes in.
+    stored : mapping of str to sequence of int
+        Shapes of what is stored or given.
+    dim : int, optional
+        Output dimension; without it, that of the input.
+    depth, heads : int
+        Blocks, and heads of attention.
+    expansion : int
+        The wide layer has so many times the dimension.
+    positions : str
+        ``rotary``, ``relative`` (a learned bias per distance), ``sinusoidal``, ``learned`` or ``none``.
+    max_frames : int
+        Longest sequence of learned positions.
+    max_distance : int
+        Relative distances beyond it count as it.
+    causal : bool
+        See only the past.
+    context : str, optional
+        Name of a stored or given sequence to attend to (cross attention).
+    dropout : float
+        Probability.
+    output : str
+        ``sequence``, or ``token`` for the vector of a learned class token put before the sequence.
+
+    Returns
+    -------
+    Module
+        Sequence to sequence or vector.
+
+    Raises
+    ------
+    ValueError
+        If sizes don't divide, or a causal token could see nothing.
+    """
+    came = sequence_dim(inputs)
+    width = came if dim is None else count(dim, "dim")
+    each, rest = divmod(width, count(heads, "heads"))
+    choice(positions, "positions", POSITIONS)
+    if rest or (positions in ("rotary", "sinusoidal") and (each if positions == "rotary" else width) % 2):
+        even = " into even parts" if positions == "rotary" else ""
+        raise ValueError(f"heads must divide dim{even}, got {heads} heads for {width}; say dim")
+    token = choice(output, "output", ("sequence", "token")) == "token"
+    if flag(causal, "causal") and token:
+        raise ValueError("a causal class token would see nothing; use causal: false or output: sequence")
+    context_dim = None if context is None else sequence_dim(stored_shape(stored, context))
+    return Transformer(
+        came,
+        dim=width,
+        depth=count(depth, "depth", high=200),
+        heads=heads,
+        expansion=count(expansion, "expansion", high=64),
+        positions=positions,
+        max_frames=count(max_frames, "max_frames"),
+        max_distance=count(max_distance, "max_distance"),
+        causal=causal,
+        token=token,
+        dropout=fraction(dropout, "dropout"),
+        uses=context,
+        context_dim=context_dim,
+    )
