@@ -22,6 +22,7 @@ VERBS = {
     "map": "Draw the library as a map to click and listen.",
     "library": "Look after the library: status, verify, remove, compact, export, import.",
     "models": "List and fetch model weights.",
+    "data": "List, describe and build data sets.",
     "demo": "Index 28 free tracks and search them.",
 }
 
