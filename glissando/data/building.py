@@ -104,6 +104,22 @@ class BuildReport:
     failed: list[Failure] = field(default_factory=list)
 
 
+def labelled(labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
+    """Annotate with labels that a table has told already.
+
+    Parameters
+    ----------
+    labels : dict
+        Global labels by name.
+
+    Returns
+    -------
+    callable
+        For a `Source`.
+    """
+    return lambda: Annotations(labels=labels)
+
+
 BUILDERS: dict[str, Builder] = {}
 Sources = Callable[[Path], Iterable[Source]]
 
@@ -167,7 +183,10 @@ def build(name: str, source: str | Path, *, progress: Callable[[int, int], None]
 
 
 def _build(name: str, root: Path, rate: int, folder: Path, progress: Callable[[int, int], None] | None) -> BuildReport:
-    sources = list(BUILDERS[name].sources(root))
+    try:
+        sources = list(BUILDERS[name].sources(root))
+    except RecipeError as error:
+        raise RecipeError(f"{error}; the layout of {name} is {BUILDERS[name].layout}") from error
     if not sources:
         raise RecipeError(f"{root}: holds nothing of {name}; its layout is {BUILDERS[name].layout}")
     report = BuildReport(folder / f"{name}.pyjama")

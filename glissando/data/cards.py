@@ -117,7 +117,7 @@ _CARDS = [
         "Tzanetakis and Cook",
         "none stated; unchecked",
         "1,000 clips of 30 s, 10 genres",
-        "official where the fault-filtered lists lie beside it; it repeats artists and recordings, and no artists are named",
+        "official where the fault-filtered lists lie beside it; artists and recordings repeat, and none are named",
         22_050,
     ),
     Card(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import RecipeError
 from ..paths import cache_dir
 from .annotations import GROUPS, Annotations
+from .cards import card
 from .pyjama import read_pyjama
 from .store import ArrayInfo, ArrayStore
 
@@ -312,8 +313,6 @@ def load(name: str | Path) -> DataSet:
     """
     if str(name).endswith(".pyjama"):
         return DataSet.open(name)
-    from .cards import card
-
     known = card(str(name))
     path = data_folder(known.name) / f"{known.name}.pyjama"
     if not path.exists():

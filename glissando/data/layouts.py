@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -274,3 +276,30 @@ def segments_from(path: Path) -> tuple[Segment, ...]:
         start, end = (number(field, -0.1, MAX_TIME, where=where) for field in fields[:2])
         found.append(Segment(max(0.0, start), max(0.0, start, end), fields[2].strip()))
     return tuple(found)
+
+
+def objects_of(path: Path) -> dict[str, Any]:
+    """Read a JSON file that describes things by name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict
+        By name.
+
+    Raises
+    ------
+    RecipeError
+        If it is no JSON, or no object.
+    """
+    try:
+        found = json.loads(text_of(path))
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: is not JSON ({error}); get it again") from error
+    if not isinstance(found, dict):
+        raise RecipeError(f"{path}: holds no objects by name; it is no table of this data set")
+    return found

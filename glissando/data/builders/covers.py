@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import RecipeError
-from ..annotations import Annotations
-from ..building import Source, builder
-from ..layouts import audio_files, root_of, text_of
+from ..building import Source, builder, labelled
+from ..layouts import audio_files, objects_of, root_of
 from ..store import ArrayStore
 
 CREMA = "crema"
+ABOUT = (("artist", "perf_artist"), ("title", "perf_title"), ("instrumental", "instrumental"))  # label, column
 
 
 @builder("cover80", "covers32k/SONG/ARTIST+ALBUM+NN-SONG.mp3")
@@ -40,7 +39,7 @@ def cover80(folder: Path) -> Iterator[Source]:
         labels = {"clique": (path.parent.name,), "artist": (artist,)}
         if album:
             labels["album"] = (album,)
-        yield Source(f"{path.parent.name}+++{path.stem}", _fixed(labels), path)
+        yield Source(f"{path.parent.name}+++{path.stem}", labelled(labels), path)
 
 
 @builder("cover1000", "Covers1000/N/NAME.mp3, a folder per work")
@@ -62,12 +61,12 @@ def cover1000(folder: Path) -> Iterator[Source]:
     works = [path for path in root.iterdir() if path.is_dir() and path.name.isdigit()]
     for work in sorted(works, key=lambda path: int(path.name[:9])):
         for path in audio_files(work):
-            yield Source(f"{work.name}+++{path.stem}", _fixed({"clique": (work.name,)}), path)
+            yield Source(f"{work.name}+++{path.stem}", labelled({"clique": (work.name,)}), path)
 
 
 @builder(
     "da-tacos",
-    "da-tacos_metadata/da-tacos_SUBSET_subset_metadata.json and da-tacos_SUBSET_subset_crema (or _single_files)/W_N/P_N.h5",
+    "da-tacos_metadata/da-tacos_SUBSET_subset_metadata.json, da-tacos_SUBSET_subset_crema (or single_files)/W_N/P_N.h5",
 )
 def da_tacos(folder: Path) -> Iterator[Source]:
     """List Da-TACOS, whose entries are CREMA features.
@@ -88,34 +87,18 @@ def da_tacos(folder: Path) -> Iterator[Source]:
             path.stem.removesuffix("_crema"): path for path in folder.glob(f"**/da-tacos_{subset}_subset_*/*/P_*.h5")
         }
         part = "test" if subset == "benchmark" else "train"
-        for work, performances in _json(table).items():
-            for performance, about in _items(performances, table, work):
+        for work, performances in objects_of(table).items():
+            if not isinstance(performances, dict):
+                raise RecipeError(f"{table}: work {work} holds no performances; it is no metadata of Da-TACOS")
+            for performance, about in performances.items():
                 if not re.fullmatch(r"P_\d+", performance):
                     raise RecipeError(f"{table}: work {work}: {performance!r:.40} is no performance of Da-TACOS")
                 labels = {"clique": (work,), "split": (part,)}
-                for name, column in (
-                    ("artist", "perf_artist"),
-                    ("title", "perf_title"),
-                    ("instrumental", "instrumental"),
-                ):
+                for name, column in ABOUT:
                     if isinstance(about, dict) and isinstance(about.get(column), str):
                         labels[name] = (about[column],)
                 found = files.get(performance)
-                yield Source(performance, _fixed(labels), feature=_crema(found) if found else None)
-
-
-def _json(path: Path) -> dict[str, object]:
-    try:
-        document = json.loads(text_of(path))
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: is not JSON ({error}); get it again") from error
-    return dict(_items(document, path, ""))
-
-
-def _items(value: object, path: Path, work: str) -> list[tuple[str, object]]:
-    if not isinstance(value, dict):
-        raise RecipeError(f"{path}: {work or 'it'} holds no works and performances; it is no metadata of Da-TACOS")
-    return list(value.items())
+                yield Source(performance, labelled(labels), feature=_crema(found) if found else None)
 
 
 def _crema(path: Path) -> Callable[[], NDArray[np.float32]]:
@@ -127,7 +110,3 @@ def _crema(path: Path) -> Callable[[], NDArray[np.float32]]:
         return values if values.shape[1] == 12 else np.ascontiguousarray(values.T)
 
     return read
-
-
-def _fixed(labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
-    return lambda: Annotations(labels=labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from ...errors import RecipeError
 from ..annotations import MAX_PITCH, Annotations
 from ..building import Source, builder
-from ..layouts import audio_file, inside, number, root_of, rows, text_of
+from ..layouts import audio_file, inside, number, objects_of, root_of, rows
 
 HELD = 3.0  # seconds that NSynth's keys are held
 
@@ -35,23 +34,13 @@ def nsynth_guitar(folder: Path) -> Iterator[Source]:
         table = root / f"nsynth-{part}" / "examples.json"
         if not table.is_file():
             continue
-        for name, about in _examples(table).items():
+        for name, about in objects_of(table).items():
             where = f"{table}: {name:.80}"
             if not isinstance(about, dict):
                 raise RecipeError(f"{where}: is no description of a note")
             if about.get("instrument_family_str") == "guitar":
                 path = inside(table.parent / "audio", f"{name}.wav", where=where)
                 yield Source(name, _note(about, part, where), audio_file(path))
-
-
-def _examples(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(text_of(path))
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: is not JSON ({error}); get it again") from error
-    if not isinstance(found, dict):
-        raise RecipeError(f"{path}: holds no notes by name; it is no table of NSynth")
-    return found
 
 
 def _note(about: dict[str, object], part: str, where: str) -> Callable[[], Annotations]:

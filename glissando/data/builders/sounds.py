@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import RecipeError
-from ..annotations import Annotations
-from ..building import Source, builder
-from ..layouts import audio_file, inside, root_of, rows, text_of
+from ..building import Source, builder, labelled
+from ..layouts import audio_file, inside, objects_of, root_of, rows
 
 
 @builder(
@@ -41,17 +38,13 @@ def fsd50k(folder: Path) -> Iterator[Source]:
             labels = {"class": tuple(row["labels"].split(",")), "split": (part,)}
             if row["fname"] in uploaders:
                 labels["artist"] = (uploaders[row["fname"]],)
-            yield Source(f"{name}-{row['fname']}", _fixed(labels), audio_file(path))
+            yield Source(f"{name}-{row['fname']}", labelled(labels), audio_file(path))
 
 
 def _uploaders(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    try:
-        clips = json.loads(text_of(path))
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: is not JSON ({error}); get it again") from error
-    clips = clips if isinstance(clips, dict) else {}
+    clips = objects_of(path)
     return {
         key: str(about["uploader"]) for key, about in clips.items() if isinstance(about, dict) and "uploader" in about
     }
@@ -77,7 +70,7 @@ def esc50(folder: Path) -> Iterator[Source]:
         if row["esc10"] == "True":
             labels["esc10"] = ("True",)
         path = inside(root / "audio", row["filename"], where=where)
-        yield Source(Path(row["filename"]).stem, _fixed(labels), audio_file(path))
+        yield Source(Path(row["filename"]).stem, labelled(labels), audio_file(path))
 
 
 @builder("esc10", "as esc50, of which it takes the clips that are in ESC-10")
@@ -115,7 +108,7 @@ def urbansound8k(folder: Path) -> Iterator[Source]:
     for where, row in rows(root / "metadata" / "UrbanSound8K.csv", "slice_file_name", "fsID", "fold", "class"):
         path = inside(root / "audio", f"fold{row['fold']}/{row['slice_file_name']}", where=where)
         labels = {"class": (row["class"],), "fold": (row["fold"],), "recording": (row["fsID"],)}
-        yield Source(Path(row["slice_file_name"]).stem, _fixed(labels), audio_file(path))
+        yield Source(Path(row["slice_file_name"]).stem, labelled(labels), audio_file(path))
 
 
 @builder("instruments", "labels.csv (file, label) beside the files that it names")
@@ -135,8 +128,6 @@ def instruments(folder: Path) -> Iterator[Source]:
     root = root_of(folder, "labels.csv")
     for where, row in rows(root / "labels.csv", "file", "label"):
         path = inside(root, row["file"], where=where)
-        yield Source(f"{row['label']}+++{Path(row['file']).stem}", _fixed({"class": (row["label"],)}), audio_file(path))
-
-
-def _fixed(labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
-    return lambda: Annotations(labels=labels)
+        yield Source(
+            f"{row['label']}+++{Path(row['file']).stem}", labelled({"class": (row["label"],)}), audio_file(path)
+        )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..annotations import Annotations
-from ..building import Source, builder
+from ..building import Source, builder, labelled
 from ..layouts import audio_file, audio_files, root_of
 
 STEMS = ("mixture", "drums", "bass", "other", "vocals")
@@ -41,14 +40,12 @@ def musdb18(folder: Path) -> Iterator[Source]:
             for stem in STEMS:
                 found = audio_file(song / f"{stem}.wav")
                 if found is not None:
-                    yield Source(f"{song.name}+++{stem}", _labels(song.name, part, stem), found)
+                    yield Source(f"{song.name}+++{stem}", labelled(_labels(song.name, part, stem)), found)
         for path in audio_files(root / part, "*.stem.mp4"):
             name = path.name.removesuffix(".stem.mp4")
-            yield Source(f"{name}+++mixture", _labels(name, part, "mixture"), path)
+            yield Source(f"{name}+++mixture", labelled(_labels(name, part, "mixture")), path)
 
 
-def _labels(song: str, part: str, stem: str) -> Callable[[], Annotations]:
+def _labels(song: str, part: str, stem: str) -> dict[str, tuple[str, ...]]:
     chosen = "valid" if part == "train" and song in VALID else part
-    artist = song.partition(" - ")[0]
-    labels = {"piece": (song,), "artist": (artist,), "stem": (stem,), "split": (chosen,)}
-    return lambda: Annotations(labels=labels)
+    return {"piece": (song,), "artist": (song.partition(" - ")[0],), "stem": (stem,), "split": (chosen,)}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..annotations import Annotations
-from ..building import Source, builder
+from ..building import Source, builder, labelled
 from ..layouts import audio_file, audio_files, inside, root_of, rows, text_of
 
 VALID = "c"  # MagnaTagATune: folders 0 to b train, c validates, d to f test
@@ -37,7 +36,7 @@ def gtzan(folder: Path) -> Iterator[Source]:
         genre, _, rest = path.stem.partition(".")
         if rest.isdigit() and genre == path.parent.name:
             chosen = (split.get(path.stem, "unused"),) if split else ()
-            yield Source(path.stem, _fixed({"genre": (genre,), **({"split": chosen} if chosen else {})}), path)
+            yield Source(path.stem, labelled({"genre": (genre,), **({"split": chosen} if chosen else {})}), path)
 
 
 @builder("magnatagatune", "annotations_final.csv and clip_info_final.csv beside the folders 0 to f of clips")
@@ -71,8 +70,4 @@ def magnatagatune(folder: Path) -> Iterator[Source]:
         for group, column in (("artist", "artist"), ("album", "album"), ("recording", "original_url")):
             if about.get(column):
                 labels[group] = (about[column],)
-        yield Source(name.replace("/", "+++"), _fixed(labels), audio_file(path))
-
-
-def _fixed(labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
-    return lambda: Annotations(labels=labels)
+        yield Source(name.replace("/", "+++"), labelled(labels), audio_file(path))
