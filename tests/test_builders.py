@@ -220,10 +220,8 @@ def musdb18(root: Path) -> int:
 def fsd50k(root: Path) -> int:
     for i, part in enumerate(("dev", "dev", "eval")):
         sound(root / f"FSD50K.{part}_audio" / f"{i}.wav")
-    rows: list[dict[str, object]] = [
-        {"fname": i, "labels": "Guitar,Music", "mids": "/m/1,/m/2", "split": split}
-        for i, split in enumerate(("train", "val"))
-    ]
+    about: dict[str, object] = {"labels": "Guitar,Music", "mids": "/m/1,/m/2"}
+    rows = [{"fname": i, **about, "split": split} for i, split in enumerate(("train", "val"))]
     table(root / "FSD50K.ground_truth" / "dev.csv", rows)
     table(root / "FSD50K.ground_truth" / "eval.csv", [{"fname": 2, "labels": "Bark", "mids": "/m/3"}])
     for part, ids in (("dev", "01"), ("eval", "2")):
@@ -390,7 +388,8 @@ def test_what_the_annotations_are(tmp_path: Path) -> None:
     assert set(np.nonzero(pitch_matrix(mix, np.array([0.2])))[0]) == {5 * 48, 5 * 43 + 1, 5 * 24}
     assert built("musicnet", tmp_path / "m")["1727"].annotations.notes.tolist() == [[0.1, 0.5, 60.0]]
     pop = built("pop909", tmp_path / "p")
-    assert [(one.start, one.label) for one in pop["001"].annotations.segments["beat"]] == [
+    beats = pop["001"].annotations.segments["beat"]
+    assert [(one.start, one.label) for one in beats] == [
         (0, "downbeat"),
         (0.25, "beat"),
     ]

@@ -237,7 +237,8 @@ def _make(source: Source, rate: int, parts: Path, ready: dict[str, Path]) -> _Ma
             return _Made(described, None, 0, annotations.end, False)
         if source.feature is not None:
             part = parts / f"{_digest(source.key)}.npy"
-            _aside(part, lambda out: np.save(out, source.feature(), allow_pickle=False))  # type: ignore[misc]
+            values = source.feature()
+            _aside(part, lambda out: np.save(out, values, allow_pickle=False))
             return _Made(annotations, part, 0, 0.0, False)
         if source.audio is None:
             return Failure(source.key, f"{source.key}: there is no audio of it in the folder")

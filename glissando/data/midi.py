@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import RecipeError
 from .annotations import MAX_TIME
+from .extras import extra
 
 MAX_BYTES = 32 * 2**20
 DRUMS, SUSTAIN = 9, 64  # channel, controller
@@ -34,7 +35,7 @@ def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64
     RecipeError
         If it is no MIDI file, or damaged.
     """
-    import mido
+    mido = extra("mido")
 
     path = Path(path)
     try:

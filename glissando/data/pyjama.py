@@ -68,7 +68,8 @@ def write_pyjama(path: str | Path, entries: Mapping[str, Annotations]) -> None:
     entries : mapping
         Annotations by ``filepath``.
     """
-    written, definitions = [], {"filepath": _definition("text", "global", constraint="filePath")}
+    written: list[dict[str, Any]] = []
+    definitions = {"filepath": _definition("text", "global", constraint="filePath")}
     for key, known in entries.items():
         written.append({"filepath": [{"value": key}], **_atoms(known, definitions)})
     document = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..audio.reading import MAX_SAMPLE_RATE
 from ..errors import RecipeError
+from .extras import extra
 
 CHUNK = 65_536  # samples; what is read from disk at least
 PEEK = 65_536  # rows of a fingerprint, at the start, middle and end
@@ -89,7 +91,7 @@ class ArrayStore:
         list of str
             Keys in the order of the file, nested ones with slashes.
         """
-        import h5py
+        h5py = extra("h5py")
 
         found: list[str] = []
 
@@ -188,7 +190,7 @@ class ArrayStore:
 
     def _open(self) -> Any:
         if self._file is None or self._pid != os.getpid():
-            import h5py
+            h5py = extra("h5py")
 
             with self._guarded("it"):
                 self._file, self._pid = h5py.File(self.path, "r"), os.getpid()
@@ -196,7 +198,7 @@ class ArrayStore:
 
     def _find(self, key: str) -> Any:
         """Follow hard links alone: soft and external ones can lead into other files."""
-        import h5py
+        h5py = extra("h5py")
 
         node = self._open()
         with self._guarded(repr(key)):
@@ -217,7 +219,7 @@ class ArrayStore:
         return array
 
     @contextlib.contextmanager
-    def _guarded(self, what: str) -> Any:
+    def _guarded(self, what: str) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
@@ -242,7 +244,7 @@ class ArrayWriter:
 
     def __enter__(self) -> ArrayWriter:
         """Open the file."""
-        import h5py
+        h5py = extra("h5py")
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = h5py.File(self._part, "w")

@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import RecipeError
 from ..annotations import MAX_PITCH, Annotations, F0Curve
 from ..building import Source, builder
+from ..extras import extra
 from ..layouts import audio_file, audio_files, notes_from, root_of, rows, text_of
 
 VOICES = ("violin", "clarinet", "saxphone", "bassoon")  # as the set spells them
@@ -43,10 +44,10 @@ def bach10(folder: Path) -> Iterator[Source]:
 
 def _f0s(path: Path, voices: tuple[str, ...], piece: str, stem: str) -> Callable[[], Annotations]:
     def read() -> Annotations:
-        import scipy.io
+        matlab = extra("scipy.io")
 
         try:
-            values = np.asarray(scipy.io.loadmat(path)["GTF0s"], np.float64)
+            values = np.asarray(matlab.loadmat(path)["GTF0s"], np.float64)
         except Exception as error:  # a damaged byte can lead scipy to any error
             raise RecipeError(f"{path}: is no table of f0 curves that can be read ({error})") from error
         if values.ndim != 2 or len(values) != len(VOICES) or not (np.nan_to_num(values) <= MAX_PITCH).all():
