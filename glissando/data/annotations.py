@@ -17,6 +17,9 @@ MAX_TIME = 1e6  # seconds; numbers beyond are damage or malice
 MAX_PITCH = 140.0  # MIDI; 26 kHz
 
 
+Labels = Mapping[str, tuple[str, ...]]  # values of global labels by name
+
+
 def _no_notes() -> NDArray[np.float64]:
     return np.zeros((0, 3))
 
@@ -76,7 +79,7 @@ class Annotations:
     notes: NDArray[np.float64] = field(default_factory=_no_notes)
     curves: tuple[F0Curve, ...] = ()
     segments: Mapping[str, tuple[Segment, ...]] = field(default_factory=dict)
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
 
     @property
     def end(self) -> float:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..audio import AudioStream
 from ..errors import GlissandoError, RecipeError
-from .annotations import Annotations
+from .annotations import Annotations, Labels
 from .cards import card
 from .dataset import SYMBOLIC, DataSet, data_folder
 from .pyjama import write_pyjama
@@ -104,7 +104,7 @@ class BuildReport:
     failed: list[Failure] = field(default_factory=list)
 
 
-def labelled(labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
+def labelled(labels: Labels) -> Callable[[], Annotations]:
     """Annotate with labels that a table has told already.
 
     Parameters

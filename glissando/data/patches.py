@@ -72,7 +72,8 @@ class Patches(Dataset[dict[str, Tensor]]):
         self.lengths = [cache.get(entry).shape[-1] for entry in self.entries]
         counts = [max(1, -(-(length - self.frames) // self.hop) + 1) for length in self.lengths]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # workers that persist see it change
+        self._epoch = torch.zeros(1, dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # workers that persist see it change
         self._maps: dict[int, NDArray[np.float16]] = {}
 
     def __getstate__(self) -> dict[str, Any]:

@@ -125,13 +125,14 @@ class ArrayStore:
         where = f"{self.path}: array {key!r}"
         with self._guarded(repr(key)):
             rate, band, kind = array.attrs.get("sr_hz"), array.attrs.get("bandwidth_hz"), array.dtype
+        rate = rate.item() if isinstance(rate, np.generic) else rate
         if kind.kind not in "fiu":
             raise RecipeError(f"{where}: holds {kind}, not numbers")
         if array.ndim == 2:
             return ArrayInfo(tuple(array.shape), None, None)
         if array.ndim != 1:
             raise RecipeError(f"{where}: has shape {array.shape}; audio has one axis (mono), a feature two")
-        if not isinstance(rate, int | float | np.integer | np.floating) or not 0 < rate <= MAX_SAMPLE_RATE:
+        if not isinstance(rate, int | float) or not 0 < rate <= MAX_SAMPLE_RATE:
             raise RecipeError(f"{where}: attribute sr_hz is {rate!r}; it must be its sample rate in Hz")
         if round(float(rate)) != float(rate):
             raise RecipeError(f"{where}: attribute sr_hz is {rate}; sample rates are whole numbers of Hz")

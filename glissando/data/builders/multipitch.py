@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import RecipeError
-from ..annotations import MAX_PITCH, Annotations, F0Curve
+from ..annotations import MAX_PITCH, Annotations, F0Curve, Labels
 from ..building import Source, builder
 from ..extras import extra
 from ..layouts import audio_file, audio_files, notes_from, root_of, rows, text_of
@@ -52,7 +52,7 @@ def _f0s(path: Path, voices: tuple[str, ...], piece: str, stem: str) -> Callable
             raise RecipeError(f"{path}: is no table of f0 curves that can be read ({error})") from error
         if values.ndim != 2 or len(values) != len(VOICES) or not (np.nan_to_num(values) <= MAX_PITCH).all():
             raise RecipeError(f"{path}: holds shape {values.shape}, not MIDI pitches of {len(VOICES)} voices")
-        times = FIRST + HOP * np.arange(values.shape[1])
+        times = FIRST + HOP * np.arange(values.shape[1], dtype=np.float64)
         pitches = np.where(values > 0, values, np.nan)
         curves = tuple(F0Curve(voice, times, pitches[VOICES.index(voice)]) for voice in voices)
         return Annotations(curves=curves, labels={"piece": (piece,), "stem": (stem,)})
@@ -88,7 +88,7 @@ def musicnet(folder: Path) -> Iterator[Source]:
             yield Source(path.stem, _labelled(root / f"{part}_labels" / f"{path.stem}.csv", labels), path)
 
 
-def _labelled(path: Path, labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
+def _labelled(path: Path, labels: Labels) -> Callable[[], Annotations]:
     def read() -> Annotations:
         names = text_of(path).partition("\n")[0].strip().split(",")
         wanted = [names.index(name) for name in ("start_time", "end_time", "note") if name in names]

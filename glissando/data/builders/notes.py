@@ -46,7 +46,11 @@ def nsynth_guitar(folder: Path) -> Iterator[Source]:
 def _note(about: dict[str, object], part: str, where: str) -> Callable[[], Annotations]:
     def read() -> Annotations:
         pitch = number(str(about.get("pitch")), 0, MAX_PITCH, where=f"{where}: pitch")
-        labels = {"split": (part,), "pitch": (f"{pitch:g}",), "velocity": (str(about.get("velocity")),)}
+        labels: dict[str, tuple[str, ...]] = {
+            "split": (part,),
+            "pitch": (f"{pitch:g}",),
+            "velocity": (str(about.get("velocity")),),
+        }
         for name, column in (("recording", "instrument_str"), ("source", "instrument_source_str")):
             labels[name] = (str(about.get(column)),)
         qualities = about.get("qualities_str")

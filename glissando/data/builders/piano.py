@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..annotations import MAX_TIME, Annotations, Segment
+from ..annotations import MAX_TIME, Annotations, Labels, Segment
 from ..building import Source, builder
 from ..layouts import audio_file, audio_files, inside, notes_from, number, root_of, rows, text_of
 from ..midi import read_notes
@@ -76,7 +76,7 @@ def maestro(folder: Path) -> Iterator[Source]:
             yield Source(Path(row["audio_filename"]).stem, _played(midi, labels), audio_file(sound))
 
 
-def _played(midi: Path, labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
+def _played(midi: Path, labels: Labels) -> Callable[[], Annotations]:
     return lambda: Annotations(read_notes(midi, sustain=True), labels=labels)
 
 
@@ -104,7 +104,7 @@ def asap(folder: Path) -> Iterator[Source]:
         yield Source(key, _performed(midi, beats, labels), symbolic=True)
 
 
-def _performed(midi: Path, beats: Path, labels: dict[str, tuple[str, ...]]) -> Callable[[], Annotations]:
+def _performed(midi: Path, beats: Path, labels: Labels) -> Callable[[], Annotations]:
     def read() -> Annotations:
         return Annotations(read_notes(midi, sustain=True), segments={"beat": _beats(beats)}, labels=labels)
 

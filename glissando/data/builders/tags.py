@@ -62,7 +62,7 @@ def magnatagatune(folder: Path) -> Iterator[Source]:
         name = row["mp3_path"]
         path = inside(root, name, where=where)
         part = "train" if name[:1] < VALID else "valid" if name[:1] == VALID else "test"
-        labels = {"split": (part,)}
+        labels: dict[str, tuple[str, ...]] = {"split": (part,)}
         tags = tuple(tag for tag, given in row.items() if given == "1" and tag not in ("clip_id", "mp3_path"))
         if tags:
             labels["tag"] = tags
