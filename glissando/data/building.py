@@ -141,11 +141,11 @@ def builder(name: str, layout: str) -> Callable[[Sources], Sources]:
     """
     card(name)
 
-    def register(sources: Sources) -> Sources:
+    def _register(sources: Sources) -> Sources:
         BUILDERS[name] = Builder(layout, sources)
         return sources
 
-    return register
+    return _register
 
 
 def build(name: str, source: str | Path, *, progress: Callable[[int, int], None] | None = None) -> BuildReport:

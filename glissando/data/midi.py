@@ -52,7 +52,7 @@ def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64
     pedals: set[int] = set()
     now = 0.0
 
-    def end(note: tuple[int, int], onset: float) -> None:
+    def _end(note: tuple[int, int], onset: float) -> None:
         if now > onset and note[0] != DRUMS:
             notes.append((onset, now, note[1]))
 
@@ -66,19 +66,19 @@ def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64
                 continue
             pedals.discard(message.channel)
             for note in [note for note in held if note[0] == message.channel]:
-                end(note, held.pop(note))
+                _end(note, held.pop(note))
         elif message.type in ("note_on", "note_off"):
             note = (message.channel, message.note)
             if message.type == "note_on" and message.velocity:
                 for before in (sounding, held):  # struck again: what sounded ends
                     if note in before:
-                        end(note, before.pop(note))
+                        _end(note, before.pop(note))
                 sounding[note] = now
             elif note in sounding:
                 if note[0] in pedals:
                     held[note] = sounding.pop(note)
                 else:
-                    end(note, sounding.pop(note))
+                    _end(note, sounding.pop(note))
     for note, onset in {**sounding, **held}.items():
-        end(note, onset)
+        _end(note, onset)
     return np.array(sorted(notes, key=lambda one: (one[0], one[2])), np.float64).reshape(-1, 3)

@@ -95,12 +95,12 @@ class ArrayStore:
 
         found: list[str] = []
 
-        def visit(name: str, node: object) -> None:
+        def _visit(name: str, node: object) -> None:
             if isinstance(node, h5py.Dataset):
                 found.append(name)
 
         with self._guarded("its list of arrays"):
-            self._open().visititems(visit)
+            self._open().visititems(_visit)
         return found
 
     def info(self, key: str) -> ArrayInfo:
