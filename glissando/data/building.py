@@ -176,8 +176,11 @@ def build(name: str, source: str | Path, *, progress: Callable[[int, int], None]
     folder = data_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0), _unpacked(Path(source), folder) as root:
-            return _build(name, root, known.sample_rate, folder, progress)
+        with FileLock(folder / ".lock", timeout=0):
+            for left in (*folder.glob("unpacked-*"), *folder.glob("*.part")):  # by a killed build
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            with _unpacked(Path(source), folder) as root:
+                return _build(name, root, known.sample_rate, folder, progress)
     except Timeout:
         raise RecipeError(f"{folder}: another process builds {name} there; wait for it") from None
 

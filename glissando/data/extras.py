@@ -8,12 +8,12 @@ from typing import Any, Literal
 from ..errors import RecipeError
 
 
-def extra(name: Literal["h5py", "mido", "scipy.io"]) -> Any:
+def extra(name: Literal["h5py", "scipy.io"]) -> Any:
     """Import a package that the core does without.
 
     Parameters
     ----------
-    name : {"h5py", "mido", "scipy.io"}
+    name : {"h5py", "scipy.io"}
         Of the package.
 
     Returns
