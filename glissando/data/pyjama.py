@@ -68,18 +68,15 @@ def write_pyjama(path: str | Path, entries: Mapping[str, Annotations]) -> None:
     entries : mapping
         Annotations by ``filepath``.
     """
-    written: list[dict[str, Any]] = []
     definitions = {"filepath": _definition("text", "global", constraint="filePath")}
-    for key, known in entries.items():
-        written.append({"filepath": [{"value": key}], **_atoms(known, definitions)})
-    document = {
-        "schemaversion": VERSION,
-        "collection": {"descriptiondefinition": definitions, "entry": written},
-    }
     path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as out:
-        json.dump(document, out, ensure_ascii=False, allow_nan=False)
+    with part.open("w", encoding="utf-8") as out:  # entry by entry: as objects, millions of notes take gigabytes
+        out.write(f'{{"schemaversion": {VERSION}, "collection": {{"entry": [')
+        for number, (key, known) in enumerate(entries.items()):
+            entry = {"filepath": [{"value": key}], **_atoms(known, definitions)}
+            out.write((",\n" if number else "\n") + json.dumps(entry, ensure_ascii=False, allow_nan=False))
+        out.write(f'\n], "descriptiondefinition": {json.dumps(definitions, ensure_ascii=False)}}}}}\n')
     part.replace(path)
 
 
@@ -89,7 +86,7 @@ def _document(path: Path) -> dict[str, Any]:
         if size > MAX_BYTES:
             raise RecipeError(f"{path}: has {size / 1e9:.1f} GB, more than annotations ever take; split the data set")
         with path.open(encoding="utf-8") as handle:
-            document = json.load(handle, parse_constant=_refuse)
+            document = json.load(handle, parse_constant=_refuse, object_hook=_Packer(path))
     except OSError as error:
         raise RecipeError(f"{path}: can't be opened ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -104,6 +101,29 @@ def _document(path: Path) -> dict[str, Any]:
     if isinstance(version, bool) or not isinstance(version, int | float) or not 1 <= version < 2:
         raise RecipeError(f"{path}: schemaversion is {version!r}; versions 1.0 to 1.4 are known")
     return document
+
+
+class _Packer:
+    """Turns the notes of an entry into an array as soon as it is read, for the same reason."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._entries = path, 0
+
+    def __call__(self, found: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(found.get("filepath"), list):
+            where = f"{self._path}: entry {self._entries}"
+            self._entries += 1
+            if isinstance(found.get(NOTES), list):
+                field = f"{where} ({_key(found, where)}), field {NOTES}"
+                notes = [_note(atom, f"{field}[{i}]") for i, atom in enumerate(_checked(found[NOTES], field))]
+                found[NOTES] = np.array(notes, np.float64).reshape(-1, 3)
+        return found
+
+
+def _checked(atoms: object, field: str) -> Atoms:
+    if not isinstance(atoms, list) or not all(isinstance(atom, dict) and "value" in atom for atom in atoms):
+        raise RecipeError(f"{field}: is not a list of objects with a value")
+    return atoms
 
 
 def _refuse(constant: str) -> float:
@@ -141,12 +161,11 @@ def _annotations(entry: Mapping[str, Any], definitions: Mapping[str, Any], where
         if name == "filepath":
             continue
         field = f"{where}, field {name}"
-        if not isinstance(atoms, list) or not all(isinstance(atom, dict) and "value" in atom for atom in atoms):
-            raise RecipeError(f"{field}: is not a list of objects with a value")
-        extent, columns = _definition_of(name, definitions, atoms, field)
-        if name == NOTES:
-            notes = np.array([_note(atom, f"{field}[{i}]") for i, atom in enumerate(atoms)]).reshape(-1, 3)
-        elif extent.startswith("breakpoint"):
+        if isinstance(atoms, np.ndarray):
+            notes = atoms
+            continue
+        extent, columns = _definition_of(name, definitions, _checked(atoms, field), field)
+        if extent.startswith("breakpoint"):
             if name in CURVES:
                 curves += [curve for i, atom in enumerate(atoms) for curve in _curves(atom, columns, f"{field}[{i}]")]
         elif extent in ("segment", "marker"):
