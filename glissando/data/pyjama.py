@@ -205,7 +205,8 @@ def _span(atom: Mapping[str, Any], where: str, extent: str) -> tuple[float, floa
         if name not in atom:
             raise RecipeError(f"{where}: has no {name}, which a {extent} needs")
     start = _number(atom["time"], 0, MAX_TIME, f"{where}.time")
-    return start, start + _number(atom.get("duration", 0), 0, MAX_TIME, f"{where}.duration")
+    duration = _number(atom.get("duration", 0), 0, MAX_TIME, f"{where}.duration")
+    return start, round(start + duration, 9)  # 0.1 + 0.2 is 0.3
 
 
 def _note(atom: Mapping[str, Any], where: str) -> tuple[float, float, float]:
@@ -276,8 +277,8 @@ def _atoms(annotations: Annotations, definitions: dict[str, dict[str, Any]]) -> 
         entry[name] = [{"value": one.label, "time": one.start, "duration": one.end - one.start} for one in part]
     if len(annotations.notes):
         definitions.setdefault(NOTES, _definition("numeric", "segment"))
-        rows = annotations.notes.tolist()
-        entry[NOTES] = [{"value": pitch, "time": on, "duration": max(0.0, off - on)} for on, off, pitch in rows]
+        rows = annotations.notes.round(6).tolist()  # microseconds
+        entry[NOTES] = [{"value": note[2], "time": note[0], "duration": round(note[1] - note[0], 6)} for note in rows]
     if annotations.curves:
         names = [f"f0_midi_{curve.name}" for curve in annotations.curves]
         definitions.setdefault(CURVES[0], _definition("numeric", "breakpoint", columns=names))
