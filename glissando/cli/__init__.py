@@ -23,6 +23,7 @@ VERBS = {
     "library": "Look after the library: status, verify, remove, compact, export, import.",
     "models": "List and fetch model weights.",
     "model": "Look at the model of a recipe: layers, shapes, parameters.",
+    "data": "List, describe and build data sets.",
     "demo": "Index 28 free tracks and search them.",
 }
 

@@ -1,0 +1,53 @@
+"""Data sets: HDF5 and pyjama pairs, cards, builders, splits without leaks, targets, cached features, patches."""
+
+from . import builders
+from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes
+from .annotations import GROUPS, Annotations, F0Curve, Segment, hz_to_midi, midi_to_hz
+from .building import BUILDERS, BuildReport, Failure, build
+from .cache import FeatureCache
+from .cards import Card, card, names
+from .dataset import DataSet, Entry, data_folder, load
+from .midi import read_notes
+from .patches import Patches
+from .pyjama import read_pyjama, write_pyjama
+from .splits import Split, folds, official, official_folds, split_by
+from .store import ArrayInfo, ArrayStore, ArrayWriter
+
+__all__ = [
+    "BUILDERS",
+    "GROUPS",
+    "Annotations",
+    "ArrayInfo",
+    "ArrayStore",
+    "ArrayWriter",
+    "BuildReport",
+    "Card",
+    "DataSet",
+    "Entry",
+    "F0Curve",
+    "Failure",
+    "FeatureCache",
+    "Patches",
+    "Segment",
+    "Split",
+    "build",
+    "builders",
+    "card",
+    "data_folder",
+    "folds",
+    "frame_times",
+    "hz_to_midi",
+    "label_class",
+    "label_vector",
+    "load",
+    "midi_to_hz",
+    "names",
+    "official",
+    "official_folds",
+    "pitch_matrix",
+    "read_notes",
+    "read_pyjama",
+    "segment_classes",
+    "split_by",
+    "write_pyjama",
+]

@@ -1,0 +1,522 @@
+"""One contract over all builders, each on a tiny copy of its official layout that the test makes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import mido
+import numpy as np
+import pytest
+import scipy.io
+
+from glissando.audio import Audio, write
+from glissando.data import (
+    BUILDERS,
+    GROUPS,
+    DataSet,
+    build,
+    card,
+    data_folder,
+    folds,
+    load,
+    names,
+    official,
+    official_folds,
+    pitch_matrix,
+    read_notes,
+)
+from glissando.errors import RecipeError
+
+RATE = 8_000
+
+
+def sound(path: Path, *, seconds: float = 0.6, frequency: float = 440.0, channels: int = 1) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wave = 0.5 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * RATE)) / RATE)
+    write(path, Audio(np.tile(wave.astype(np.float32), (channels, 1)), RATE))
+
+
+def table(path: Path, rows: list[dict[str, object]], delimiter: str = ",") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def midi(path: Path, *, pedal: bool = False) -> None:
+    """C from 0 to 0.25 s at 120 BPM, then E from 0.25 s to 0.5 s; with the pedal down until 1 s."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    track = mido.MidiTrack()
+    if pedal:
+        track.append(mido.Message("control_change", control=64, value=127))
+    track += [
+        mido.Message("note_on", note=60, velocity=80),
+        mido.Message("note_on", note=36, velocity=80, channel=9),
+        mido.Message("note_off", note=60, time=240),
+        mido.Message("note_on", note=64, velocity=80),
+        mido.Message("note_on", note=64, velocity=0, time=240),
+        mido.Message("note_off", note=36, channel=9),
+    ]
+    if pedal:
+        track.append(mido.Message("control_change", control=64, value=0, time=480))
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track)
+    file.save(path)
+
+
+def maps(root: Path) -> int:
+    for piano, piece in (("AkPnBcht", "one"), ("AkPnBcht", "two"), ("SptkBGCl", "three"), ("ENSTDkCl", "two")):
+        stem = root / piano / "MUS" / f"MAPS_MUS-{piece}_{piano}"
+        sound(stem.with_suffix(".ogg"))
+        stem.with_suffix(".txt").write_text("OnsetTime\tOffsetTime\tMidiPitch\n0.1\t0.3\t60\n0.2\t0.59\t64\n")
+    return 4
+
+
+def maestro(root: Path) -> int:
+    rows = []
+    for i, split in enumerate(("train", "validation", "test")):
+        midi(root / f"2018/{i}.midi")
+        sound(root / f"2018/{i}.wav")
+        about = {"canonical_composer": "B", "canonical_title": f"T, {i}", "split": split, "year": 2018}
+        rows.append({**about, "midi_filename": f"2018/{i}.midi", "audio_filename": f"2018/{i}.wav", "duration": 1})
+    table(root / "maestro-v3.0.0.csv", rows)
+    return 3
+
+
+def asap(root: Path) -> int:
+    rows = []
+    for name in ("Bach/Fugue/a", "Bach/Fugue/b"):
+        midi(root / f"{name}.mid")
+        (root / f"{name}_annotations.txt").write_text("0.0\t0.0\tdb,4/4,0\n0.25\t0.25\tb\n")
+        rows.append(
+            {
+                "composer": "Bach",
+                "title": "Fugue",
+                "midi_performance": f"{name}.mid",
+                "performance_annotations": f"{name}_annotations.txt",
+            }
+        )
+    table(root / "asap" / "metadata.csv", rows)
+    (root / "Bach").rename(root / "asap" / "Bach")
+    return 2
+
+
+def pop909(root: Path) -> int:
+    for song in ("001", "002"):
+        place = root / "POP909" / song
+        midi(place / f"{song}.mid")
+        midi(place / "versions" / f"{song}-v1.mid")
+        (place / "chord_midi.txt").write_text("0.0\t0.25\tC:maj\n0.25\t0.5\tN\n")
+        (place / "beat_midi.txt").write_text("0.0 1.0 1.0\n0.25 0.0 0.0\n")
+    return 4
+
+
+def bach10(root: Path) -> int:
+    for name in ("01-Ach", "02-Christ"):
+        place = root / "Bach10_v1.1" / name
+        for suffix in ("", "-violin", "-clarinet", "-saxphone", "-bassoon"):
+            sound(place / f"{name}{suffix}.wav")
+        pitches = np.repeat([[72.0], [67.25], [0.0], [48.0]], 50, axis=1)
+        scipy.io.savemat(place / f"{name}-GTF0s.mat", {"GTF0s": pitches})
+    return 10
+
+
+def musicnet(root: Path) -> int:
+    for part, number in (("train", "1727"), ("train", "1728"), ("test", "1759")):
+        sound(root / f"{part}_data" / f"{number}.wav")
+        note = {"start_time": 4410, "end_time": 22050, "instrument": 1, "note": 60, "start_beat": 0, "end_beat": 1}
+        table(root / f"{part}_labels" / f"{number}.csv", [{**note, "note_value": "Quarter, dotted"}])
+    ids = [{"id": i, "composer": "B", "composition": f"C{i}", "ensemble": "Trio"} for i in (1727, 1728, 1759)]
+    table(root / "musicnet_metadata.csv", ids)
+    return 3
+
+
+def gtzan(root: Path) -> int:
+    for genre in ("blues", "jazz"):
+        for i in range(3):
+            sound(root / "genres" / genre / f"{genre}.{i:05}.wav")
+    for i, part in enumerate(("train", "valid", "test")):
+        (root / f"{part}_filtered.txt").write_text(f"blues/blues.{i:05}.wav\njazz/jazz.{i:05}.wav\n")
+    return 6
+
+
+def magnatagatune(root: Path) -> int:
+    rows, info = [], []
+    for i, place in enumerate("0bcf"):
+        path = f"{place}/artist{i}-album-01-song-0-29.mp3"
+        sound(root / path)
+        rows.append({"clip_id": i, "no voice": i % 2, "guitar": 1, "mp3_path": path})
+        info.append({"clip_id": i, "artist": f"artist {i}", "album": "al", "original_url": f"u{i}", "mp3_path": path})
+    table(root / "annotations_final.csv", rows, "\t")
+    table(root / "clip_info_final.csv", info, "\t")
+    return 4
+
+
+def rwc(root: Path) -> int:
+    for i, path in enumerate(("rwc-p-m01/1.wav", "audio/N002-M01-T02.wav", "audio/RM-P003.wav"), start=1):
+        sound(root / path)
+        lab = root / "AIST.RWC-MDB-P-2001.CHORD" / "RWC_Pop_Chords" / f"N{i:03}-M01-T{i:02}.lab"
+        lab.parent.mkdir(parents=True, exist_ok=True)
+        lab.write_text("0.0\t0.3\tN\n0.3\t0.9\tG#:min7\n")
+    return 3
+
+
+def cover80(root: Path) -> int:
+    for song in ("Help", "Yesterday"):
+        for artist in ("beatles", "other"):
+            sound(root / "covers32k" / song / f"{artist}+Album+01-{song}.mp3")
+    return 4
+
+
+def cover1000(root: Path) -> int:
+    for work in ("1", "2"):
+        for take in ("a", "b"):
+            sound(root / "Covers1000" / work / f"{take}.ogg")
+    return 4
+
+
+def da_tacos(root: Path) -> int:
+    about = {"W_1": {"P_1": {"perf_artist": "A", "perf_title": "T"}, "P_2": {"perf_artist": "B"}}, "W_2": {"P_3": {}}}
+    path = root / "da-tacos_metadata" / "da-tacos_benchmark_subset_metadata.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(about))
+    for work, performances in about.items():
+        for performance in performances:
+            file = root / "da-tacos_benchmark_subset_crema" / f"{work}_crema" / f"{performance}_crema.h5"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(file, "w") as out:
+                out["crema"] = np.full((12, 30), 0.25)
+    return 3
+
+
+def nsynth(root: Path) -> int:
+    for part in ("train", "valid", "test"):
+        notes = {}
+        for name, family in ((f"guitar_acoustic_00{part}-060-100", "guitar"), (f"bass_00{part}-060-100", "bass")):
+            sound(root / f"nsynth-{part}" / "audio" / f"{name}.wav", seconds=4)
+            about = {"pitch": 60, "velocity": 100, "instrument_family_str": family, "qualities_str": ["bright"]}
+            notes[name] = {**about, "instrument_str": name[:-8], "instrument_source_str": "acoustic"}
+        (root / f"nsynth-{part}" / "examples.json").write_text(json.dumps(notes))
+    return 3
+
+
+def musdb18(root: Path) -> int:
+    songs = (("train", "A - One"), ("train", "Actions - One Minute Smile"), ("test", "B - Two"))
+    for part, song in songs:
+        for stem in ("mixture", "drums", "bass", "other", "vocals"):
+            sound(root / part / song / f"{stem}.wav", channels=2)
+    return 15
+
+
+def fsd50k(root: Path) -> int:
+    for i, part in enumerate(("dev", "dev", "eval")):
+        sound(root / f"FSD50K.{part}_audio" / f"{i}.wav")
+    about: dict[str, object] = {"labels": "Guitar,Music", "mids": "/m/1,/m/2"}
+    rows = [{"fname": i, **about, "split": split} for i, split in enumerate(("train", "val"))]
+    table(root / "FSD50K.ground_truth" / "dev.csv", rows)
+    table(root / "FSD50K.ground_truth" / "eval.csv", [{"fname": 2, "labels": "Bark", "mids": "/m/3"}])
+    for part, ids in (("dev", "01"), ("eval", "2")):
+        path = root / "FSD50K.metadata" / f"{part}_clips_info_FSD50K.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({key: {"uploader": f"u{key}"} for key in ids}))
+    return 3
+
+
+def esc50(root: Path) -> int:
+    rows = []
+    for fold in range(1, 6):
+        for free in (True, False):
+            name = f"{fold}-{fold}0{free:d}-A-{free:d}.wav"
+            sound(root / "audio" / name)
+            row = {"filename": name, "fold": fold, "target": int(free), "category": "dog" if free else "hen"}
+            rows.append({**row, "esc10": free, "src_file": f"{fold}0{free:d}", "take": "A"})
+    table(root / "meta" / "esc50.csv", rows)
+    return 10
+
+
+def esc10(root: Path) -> int:
+    return esc50(root) // 2
+
+
+def urbansound8k(root: Path) -> int:
+    rows = []
+    for fold in (1, 2, 10):
+        name = f"{fold}00-2-0-0.wav"
+        sound(root / "audio" / f"fold{fold}" / name)
+        row = {"slice_file_name": name, "fsID": f"{fold}00", "start": 0, "end": 4, "salience": 1, "fold": fold}
+        rows.append({**row, "classID": 2, "class": "children_playing"})
+    table(root / "metadata" / "UrbanSound8K.csv", rows)
+    return 3
+
+
+def instruments(root: Path) -> int:
+    sound(root / "audio" / "Cello" / "1.ogg")
+    sound(root / "audio" / "Flute" / "1.ogg")
+    table(root / "labels.csv", [{"file": f"audio/{name}/1.ogg", "label": name} for name in ("Cello", "Flute")])
+    return 2
+
+
+def guitar_notes(root: Path) -> int:
+    rows = []
+    for take in (1, 2):
+        sound(root / "emily" / f"a_{take}.ogg")
+        row = {"file": f"emily/a_{take}.ogg", "instrument": "electric guitar", "midi_pitch": 45, "dynamic": "f"}
+        rows.append({**row, "articulation": "note", "take": take})
+    sound(root / "emily" / "noise.ogg")
+    noise = {"file": "emily/noise.ogg", "instrument": "electric guitar", "midi_pitch": "", "dynamic": ""}
+    table(root / "notes.csv", [*rows, {**noise, "articulation": "pickrest", "take": 1}])
+    return 3
+
+
+LAYOUTS: dict[str, Callable[[Path], int]] = {
+    "asap": asap,
+    "bach10": bach10,
+    "cover1000": cover1000,
+    "cover80": cover80,
+    "da-tacos": da_tacos,
+    "esc10": esc10,
+    "esc50": esc50,
+    "fsd50k": fsd50k,
+    "gtzan": gtzan,
+    "guitar-notes": guitar_notes,
+    "instruments": instruments,
+    "maestro": maestro,
+    "magnatagatune": magnatagatune,
+    "maps": maps,
+    "musdb18": musdb18,
+    "musicnet": musicnet,
+    "nsynth-guitar": nsynth,
+    "pop909": pop909,
+    "rwc-pop-chord": rwc,
+    "urbansound8k": urbansound8k,
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GLISSANDO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def built(name: str, folder: Path) -> DataSet:
+    LAYOUTS[name](folder)
+    assert build(name, folder).failed == []
+    return load(name)
+
+
+def test_every_data_set_has_card_builder_and_test() -> None:
+    assert sorted(names()) == sorted(BUILDERS) == sorted(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_builder_contract(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "official"
+    folder.mkdir()
+    expected = LAYOUTS[name](folder)
+    steps: list[tuple[int, int]] = []
+    report = build(name, folder, progress=lambda done, total: steps.append((done, total)))
+    assert report.failed == [] and report.entries == expected
+    assert steps == [(i + 1, expected) for i in range(expected)]
+    data = load(name)
+    assert len(data) == expected and data.name == name
+    for key, entry in data.items():
+        assert entry.key == key and not key.startswith("/") and ".." not in key
+        assert set(entry.groups) <= set(GROUPS)
+        if entry.has_audio:
+            assert entry.sample_rate == card(name).sample_rate
+            assert entry.duration == pytest.approx(4 if name == "nsynth-guitar" else 0.6, abs=0.08)
+            assert entry.bandwidth == RATE / 2  # of the source, whatever rate it is kept at
+            wave = entry.read()
+            assert wave.dtype == np.float32 and wave.shape == (round(entry.duration * entry.sample_rate),)
+            spectrum = np.abs(np.fft.rfft(wave))
+            assert spectrum.argmax() / entry.duration == pytest.approx(440, abs=4)
+            assert 0.35 < np.abs(wave).max() < 0.65
+        elif entry.array is None:
+            assert len(entry.annotations.notes) == 2 and entry.duration == pytest.approx(0.5)
+            with pytest.raises(RecipeError, match="render it first"):
+                entry.read()
+        else:
+            assert entry.rows().shape == (30, 12) and np.all(entry.rows() == 0.25)
+    before = data.content_hash()
+    build(name, folder)
+    assert load(name).content_hash() == before
+    assert sorted(path.name for path in data_folder(name).iterdir() if "lock" not in path.name) == sorted(
+        ["build.json", f"{name}.pyjama", *([] if name in ("asap", "pop909") else [f"{name}_audio.hdf5"])]
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["maps", "maestro", "musicnet", "gtzan", "magnatagatune", "nsynth-guitar", "musdb18", "fsd50k"]
+)
+def test_official_splits_do_not_leak(name: str, tmp_path: Path) -> None:
+    data = built(name, tmp_path / "official")
+    split = official(data)
+    split.check(data, groups=[kind for kind in ("piece", "recording") if kind in data.group_kinds()])
+    assert all(split.parts.values()) and {"train", "test"} <= set(split.parts)
+
+
+@pytest.mark.parametrize("name", ["esc50", "esc10", "urbansound8k"])
+def test_official_folds_do_not_leak(name: str, tmp_path: Path) -> None:
+    data = built(name, tmp_path / "official")
+    for split in official_folds(data):
+        split.check(data, groups=["recording"])
+
+
+def test_maps_trains_on_no_piece_of_the_test(tmp_path: Path) -> None:
+    data = built("maps", tmp_path / "official")
+    parts = official(data).parts
+    assert parts["test"] == ("MAPS_MUS-two_ENSTDkCl",)
+    assert set(parts["train"]) == {"MAPS_MUS-one_AkPnBcht", "MAPS_MUS-three_SptkBGCl"}
+    assert data["MAPS_MUS-one_AkPnBcht"].annotations.notes.tolist() == [[0.1, 0.3, 60.0], [0.2, 0.59, 64.0]]
+
+
+def test_what_the_annotations_are(tmp_path: Path) -> None:
+    bach = built("bach10", tmp_path / "bach10")
+    mix, violin = bach["01-Ach"].annotations, bach["01-Ach-violin"].annotations
+    assert [curve.name for curve in mix.curves] == ["violin", "clarinet", "saxphone", "bassoon"]
+    assert mix.curves[0].times[:2].tolist() == [0.023, 0.033] and np.isnan(mix.curves[2].pitches).all()
+    assert [curve.name for curve in violin.curves] == ["violin"]
+    assert set(np.nonzero(pitch_matrix(mix, np.array([0.2])))[0]) == {5 * 48, 5 * 43 + 1, 5 * 24}
+    assert built("musicnet", tmp_path / "m")["1727"].annotations.notes.tolist() == [[0.1, 0.5, 60.0]]
+    pop = built("pop909", tmp_path / "p")
+    beats = pop["001"].annotations.segments["beat"]
+    assert [(one.start, one.label) for one in beats] == [
+        (0, "downbeat"),
+        (0.25, "beat"),
+    ]
+    assert pop["001"].groups == pop["001+++001-v1"].groups == {"piece": "001", "clique": "001"}
+    assert built("rwc-pop-chord", tmp_path / "r")["002"].annotations.segments["chord"][1].end == pytest.approx(0.6)
+    mtt = built("magnatagatune", tmp_path / "t")
+    assert mtt.vocabulary("tag") == ["guitar", "no voice"] and mtt.group_kinds() == ["artist", "album", "recording"]
+
+
+def test_notes_of_midi(tmp_path: Path) -> None:
+    midi(tmp_path / "a.mid", pedal=True)
+    assert read_notes(tmp_path / "a.mid").tolist() == [[0, 0.25, 60], [0.25, 0.5, 64]]
+    assert read_notes(tmp_path / "a.mid", sustain=True).tolist() == [[0, 1.0, 60], [0.25, 1.0, 64]]
+    rng = np.random.default_rng(0)
+    whole = (tmp_path / "a.mid").read_bytes()
+    for _ in range(60):
+        damaged = bytearray(whole[: rng.integers(1, len(whole) + 1)])
+        for place in rng.integers(0, len(damaged), 4):
+            damaged[place] = rng.integers(256)
+        (tmp_path / "b.mid").write_bytes(damaged)
+        try:
+            assert np.isfinite(read_notes(tmp_path / "b.mid")).all()
+        except RecipeError as error:
+            assert "b.mid" in str(error)
+
+
+def test_bad_files_are_listed_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "official"
+    maps(folder)
+    first = folder / "AkPnBcht" / "MUS" / "MAPS_MUS-one_AkPnBcht.ogg"
+    first.write_bytes(b"not audio at all")
+    second = folder / "SptkBGCl" / "MUS" / "MAPS_MUS-three_SptkBGCl.txt"
+    second.write_text("OnsetTime\tOffsetTime\tMidiPitch\n9.0\t9.5\t60\n")
+    report = build("maps", folder)
+    assert report.entries == 2
+    reasons = {failure.key: failure.reason for failure in report.failed}
+    assert "is not audio" in reasons["MAPS_MUS-one_AkPnBcht"]
+    assert "past the end of the audio (0.60 s)" in reasons["MAPS_MUS-three_SptkBGCl"]
+    assert len(json.loads((data_folder("maps") / "build.json").read_text())["failed"]) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["0.1\t0.3", "0.1\tnan\t60", "0.5\t0.2\t60", "1e99\t1e99\t60", "0\t1\t9999", "a\tb\tc", "0.1\t0.2\t\ud83c"]
+)
+def test_wrong_notes_name_file_and_line(tmp_path: Path, text: str) -> None:
+    maps(tmp_path / "official")
+    path = tmp_path / "official" / "AkPnBcht" / "MUS" / "MAPS_MUS-one_AkPnBcht.txt"
+    path.write_bytes(("OnsetTime\tOffsetTime\tMidiPitch\n" + text).encode("utf-8", "surrogatepass"))
+    (failure,) = build("maps", tmp_path / "official").failed
+    assert path.name in failure.reason and ("line 2" in failure.reason or "UTF-8" in failure.reason)
+
+
+@pytest.mark.parametrize("name", ["../../secret.wav", "/etc/passwd", "a/../../x.wav", "C:\\x.wav", "..\\x.wav", ""])
+def test_names_that_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    sound(tmp_path / "secret.wav")
+    instruments(tmp_path / "official")
+    table(tmp_path / "official" / "labels.csv", [{"file": name, "label": "x"}])
+    with pytest.raises(RecipeError, match=r"labels\.csv: line 2: the name .* leads out of the folder"):
+        build("instruments", tmp_path / "official")
+
+
+def test_another_layout_is_said_with_the_right_one(tmp_path: Path) -> None:
+    (tmp_path / "official").mkdir()
+    for name in LAYOUTS:
+        with pytest.raises(RecipeError, match="layout"):
+            build(name, tmp_path / "official")
+    with pytest.raises(RecipeError, match="no such folder"):
+        build("maps", tmp_path / "nowhere")
+    with pytest.raises(RecipeError, match="did you mean 'maps'"):
+        build("map", tmp_path)
+    with pytest.raises(RecipeError, match="gliss data build maps --from DIR"):
+        load("maps")
+
+
+def test_an_interrupted_build_goes_on(tmp_path: Path) -> None:
+    maps(tmp_path / "official")
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build("maps", tmp_path / "official", progress=stop)
+    with pytest.raises(RecipeError, match="not built yet"):
+        load("maps")
+    report = build("maps", tmp_path / "official")
+    assert report.resumed >= 3 and report.entries == 4
+
+
+def test_archives(tmp_path: Path) -> None:
+    pop909(tmp_path / "official")
+    with tarfile.open(tmp_path / "pop909.tar.xz", "w:xz") as tar:
+        tar.add(tmp_path / "official", "POP909-Dataset")
+        link = tarfile.TarInfo("POP909-Dataset/POP909/003/003.mid")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert build("pop909", tmp_path / "pop909.tar.xz").entries == 4
+    outside = tmp_path / "hostile.tar"
+    with tarfile.open(outside, "w") as tar:
+        info = tarfile.TarInfo("../../escaped.txt")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"abc"))
+    with pytest.raises(RecipeError, match="can't be unpacked"):
+        build("pop909", outside)
+    assert not list(tmp_path.rglob("escaped.txt"))
+
+
+def test_folds_by_clique(tmp_path: Path) -> None:
+    data = built("pop909", tmp_path / "official")
+    with pytest.raises(RecipeError, match="has 2 groups"):
+        folds(data, 3, "clique")
+
+
+def test_the_command(tmp_path: Path) -> None:
+    maps(tmp_path / "official")
+    (tmp_path / "official" / "AkPnBcht" / "MUS" / "MAPS_MUS-one_AkPnBcht.ogg").write_bytes(b"damaged")
+
+    def gliss(*words: object) -> str:
+        command = [sys.executable, "-m", "glissando.cli", "data", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    assert json.loads(gliss("info", "maps", "--json"))["built"] is False
+    said = gliss("build", "maps", "--from", tmp_path / "official")
+    assert "maps: 3 entries" in said and "1 entries were left out" in said and "is not audio" in said
+    about = json.loads(gliss("info", "maps", "--json"))
+    assert about["entries"] == 3 and about["notes"] == 6 and about["groups"] == {"piece": 2} and about["licence"]
+    assert {row["name"]: row["built"] for row in json.loads(gliss("list", "--json"))}["maps"] is True
+    assert "CC BY-NC-SA" in gliss("info", "maps") and "pop909" in gliss("list")
