@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-faults peer-musicnn peer-tempocnn lock browser clean
+.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-faults bench-features bench-pitch bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -43,6 +43,24 @@ bench-search: $(VENV)/.dev
 
 bench-faults: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python faults.py $(QUICK)
+
+bench-features: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python features.py $(QUICK)
+
+# Two hours and a half: 10 trainings a set. MAPS from its publishers: make bench-pitch MAPS=DIR
+bench-pitch: $(VENV)/.dev
+	$(BIN)/gliss data build chorales
+	[ -z "$(MAPS)" ] || $(BIN)/gliss data build maps --from "$(MAPS)"
+	cd benchmarks && ../$(BIN)/python pitch.py $(QUICK)
+
+bench-training: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python training.py $(QUICK)
+
+# basic-pitch with the ONNX weights of its wheel; without TensorFlow, which it asks for and does not need for them.
+peer-basic-pitch:
+	$(PYTHON) -m venv $(PEERS)/basic-pitch
+	$(PEERS)/basic-pitch/bin/pip install -q --no-deps basic-pitch==0.4.0
+	$(PEERS)/basic-pitch/bin/pip install -q -r benchmarks/peers/basic_pitch/requirements.txt
 
 # Golden numbers of the original musiCNN, from its own environment (TensorFlow).
 peer-musicnn: $(VENV)/.dev

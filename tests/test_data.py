@@ -461,7 +461,7 @@ def test_segments_and_labels_become_classes() -> None:
 
 def mel(cache: Path, bands: int = 12) -> FeatureCache:
     feature = LogMel(RATE, n_fft=256, hop=80, bands=bands)
-    return FeatureCache(feature, {"log-mel": {"bands": bands}}, first=0.016, folder=cache)
+    return FeatureCache(feature, {"log-mel": {"bands": bands}}, folder=cache)
 
 
 def test_features_are_computed_once_per_audio_and_parameters(grouped: DataSet, tmp_path: Path) -> None:

@@ -67,8 +67,9 @@ def info(
 def build(
     name: Annotated[str, typer.Argument(help="A data set; see gliss data list.", show_default=False)],
     source: Annotated[
-        Path, typer.Option("--from", metavar="DIR", help="Folder (or tar) in its official layout.", show_default=False)
-    ],
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="Folder (or tar) in its official layout.", show_default=False),
+    ] = None,
 ) -> None:
     """Convert a data set to the pair of files that training reads, in the cache."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ..errors import RecipeError
-from .options import console
+from .options import RecipeArgument, SetOption, console
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,13 +28,20 @@ def root() -> None:
 
 @app.command()
 def show(
-    recipe: Annotated[Path, typer.Argument(help="YAML file with model: and input:.", show_default=False)],
+    recipe: RecipeArgument,
+    changes: SetOption = None,
 ) -> None:
-    """Print the layers with the shape of their output, their parameters and their multiply-adds."""
-    from .. import nn
+    """Print the layers with the shape of their output, their parameters and their multiply-adds.
 
-    content = _read(recipe)
-    example = _example(content.get("input"), f"{recipe}: input")
+    A file with nothing but model: and input: will do, too.
+    """
+    from .. import nn, training
+
+    content = training.read_recipe(recipe, changes=changes or ())
+    if "input" in content:
+        example = _example(content["input"], f"{recipe}: input")
+    else:
+        example = training.Estimator(training.validated(content, recipe), name=recipe).example()
     conditions = content.get("given") or {}
     if not isinstance(conditions, Mapping) or not all(isinstance(name, str) for name in conditions):
         raise RecipeError(f"{recipe}: given: write name: {{dim: 10}} for everything that bricks use by name")
@@ -53,21 +60,6 @@ def show(
     parameters, multiply_adds = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
     table.add_row("all", "", "", f"{parameters:,}", f"{multiply_adds:,}")
     console.print(table)
-
-
-def _read(recipe: Path) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise RecipeError(f"{recipe}: can't be read ({reason}); name a YAML file") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{recipe}: is no plain YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(content, Mapping) or not {"model", "input"} <= content.keys():
-        raise RecipeError(f"{recipe}: has no model: and input:; write both, such as input: {{frames: 100, dim: 80}}")
-    return content
 
 
 def _example(size: object, where: str) -> Tensor:

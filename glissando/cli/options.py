@@ -16,6 +16,14 @@ LibraryOption = Annotated[
     typer.Option("--library", "-l", metavar="PATH|URI", help="Library to use instead of your own.", show_default=False),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="Where encoders run: cpu, cuda, mps.")]
+RecipeArgument = Annotated[
+    str, typer.Argument(help="A recipe: a YAML file, or a name that gliss train --list shows.", show_default=False)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a field, such as train.epochs=3.", show_default=False),
+]
+RunArgument = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 OutputOption = Annotated[str, typer.Option("--format", "-f", help="table, json, csv or m3u8.")]
 
 console = Console()

@@ -44,6 +44,8 @@ class Source:
         Reads its annotations.
     audio : Path, optional
         Its file; None where there is none.
+    sound : callable, optional
+        Makes its sound, mono at the rate of the set, where it is played from a score.
     feature : callable, optional
         Reads its feature, for sets that come without audio.
     symbolic : bool
@@ -53,6 +55,7 @@ class Source:
     key: str
     annotate: Callable[[], Annotations]
     audio: Path | None = None
+    sound: Callable[[], NDArray[np.float32]] | None = None
     feature: Callable[[], NDArray[np.float32]] | None = None
     symbolic: bool = False
 
@@ -67,10 +70,13 @@ class Builder:
         Where its files lie, for people.
     sources : callable
         Lists the entries below a folder.
+    default : callable, optional
+        Finds the folder where none is named.
     """
 
     layout: str
     sources: Callable[[Path], Iterable[Source]]
+    default: Callable[[], Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ BUILDERS: dict[str, Builder] = {}
 Sources = Callable[[Path], Iterable[Source]]
 
 
-def builder(name: str, layout: str) -> Callable[[Sources], Sources]:
+def builder(name: str, layout: str, *, default: Callable[[], Path] | None = None) -> Callable[[Sources], Sources]:
     """Register a builder.
 
     Parameters
@@ -132,6 +138,8 @@ def builder(name: str, layout: str) -> Callable[[Sources], Sources]:
     name : str
         Of the data set; it must have a card.
     layout : str
+        See `Builder`.
+    default : callable, optional
         See `Builder`.
 
     Returns
@@ -142,21 +150,23 @@ def builder(name: str, layout: str) -> Callable[[Sources], Sources]:
     card(name)
 
     def _register(sources: Sources) -> Sources:
-        BUILDERS[name] = Builder(layout, sources)
+        BUILDERS[name] = Builder(layout, sources, default)
         return sources
 
     return _register
 
 
-def build(name: str, source: str | Path, *, progress: Callable[[int, int], None] | None = None) -> BuildReport:
+def build(
+    name: str, source: str | Path | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> BuildReport:
     """Build a data set. What an interrupted build had converted is not converted again.
 
     Parameters
     ----------
     name : str
         Of the set.
-    source : str or Path
-        Folder with its official layout, or a tar archive of it.
+    source : str or Path, optional
+        Folder with its official layout, or a tar archive of it; not needed for sets that are played from scores.
     progress : callable, optional
         Called with the numbers of entries done and in all.
 
@@ -173,6 +183,11 @@ def build(name: str, source: str | Path, *, progress: Callable[[int, int], None]
     from filelock import FileLock, Timeout
 
     known = card(name)
+    if source is None:
+        find = BUILDERS[name].default
+        if find is None:
+            raise RecipeError(f"{name}: name the folder it lies in, with --from DIR; get it from {known.source}")
+        source = find()
     folder = data_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -243,6 +258,8 @@ def _make(source: Source, rate: int, parts: Path, ready: dict[str, Path]) -> _Ma
             values = source.feature()
             _aside(part, lambda out: np.save(out, values, allow_pickle=False))
             return _Made(annotations, part, 0, 0.0, False)
+        if source.sound is not None:
+            return _played(source, source.sound, annotations, rate, parts, ready)
         if source.audio is None:
             return Failure(source.key, f"{source.key}: there is no audio of it in the folder")
         part, source_rate, resumed = _convert(source.audio, rate, parts, ready)
@@ -252,6 +269,25 @@ def _make(source: Source, rate: int, parts: Path, ready: dict[str, Path]) -> _Ma
         return _Made(annotations, part, source_rate, duration, resumed)
     except GlissandoError as error:
         return Failure(source.key, str(error))
+
+
+def _played(
+    source: Source,
+    sound: Callable[[], NDArray[np.float32]],
+    annotations: Annotations,
+    rate: int,
+    parts: Path,
+    ready: dict[str, Path],
+) -> _Made:
+    stem = _digest(source.key, annotations.notes.tobytes(), rate)
+    part = ready.get(stem, parts / f"{stem}-{rate}.pcm")
+    if stem not in ready:
+        samples = to_int16(sound())
+        _aside(part, lambda out: out.write(samples.tobytes()))
+    duration = part.stat().st_size / 2 / rate
+    annotations = annotations.clipped(duration)
+    annotations.check_within(duration, where=source.key)
+    return _Made(annotations, part, rate, duration, stem in ready)
 
 
 def _convert(path: Path, rate: int, parts: Path, ready: dict[str, Path]) -> tuple[Path, int, bool]:

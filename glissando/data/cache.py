@@ -35,16 +35,14 @@ class FeatureCache:
         What to compute; ``sample_rate`` and ``frame_rate`` are read from it.
     spec : object
         What it was built from, as a recipe says it: ``{"hcqt": {"harmonics": [1, 2]}}``.
-    first : float
-        Centre of its first frame in seconds.
     folder : Path, optional
         Where to keep them; the user's cache if None.
     """
 
-    def __init__(self, feature: Feature, spec: object, *, first: float = 0.0, folder: Path | None = None) -> None:
-        self.feature, self.first = feature.eval(), first
+    def __init__(self, feature: Feature, spec: object, *, folder: Path | None = None) -> None:
+        self.feature, self.first = feature.eval(), feature.first
         self.sample_rate, self.frame_rate = int(feature.sample_rate), float(feature.frame_rate)
-        text = json.dumps([VERSION, spec, self.sample_rate, self.frame_rate, first], sort_keys=True, default=list)
+        text = json.dumps([VERSION, spec, self.sample_rate, self.frame_rate, self.first], sort_keys=True, default=list)
         named = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
         self.folder = (folder or cache_dir() / "features") / named
         self._text = text
@@ -135,6 +133,9 @@ class FeatureCache:
         waveform = resample(entry.read(), entry.sample_rate, self.sample_rate)
         with torch.inference_mode():
             values: NDArray[np.float32] = self.feature(torch.from_numpy(waveform)[None])[0].numpy()
+            centres = self.feature.centres()
+            if centres is not None:  # above what its source held there is only what lossy coding left
+                values[np.broadcast_to(centres.numpy() > (entry.bandwidth or np.inf), values.shape[:2])] = 0
         if not np.isfinite(values).all():
             raise RecipeError(f"{entry.key}: its feature holds NaN or infinite numbers")
         return values.clip(-LARGEST, LARGEST).astype(np.float16)

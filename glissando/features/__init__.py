@@ -1,17 +1,40 @@
 """Fixed, differentiable transforms of a waveform."""
 
+from ..registry import Registry
 from .base import Feature
+from .cqt import CQT, HCQT
 from .mel import LogMel, MelSpectrogram, mel_matrix
 from .rhythm import LogLagRhythm, OnsetStrength, log_rates
+from .stft import STFT, SpectralPeaks, Waveform
 from .tempo import TempoEstimate, estimate_tempo
+from .timbre import MFCC, Chroma
+
+FEATURES: Registry[Feature] = Registry("feature")
+FEATURES.register("waveform", Waveform)
+FEATURES.register("stft", STFT)
+FEATURES.register("peaks", SpectralPeaks)
+FEATURES.register("mel", MelSpectrogram)
+FEATURES.register("log-mel", LogMel)
+FEATURES.register("mfcc", MFCC)
+FEATURES.register("cqt", CQT)
+FEATURES.register("hcqt", HCQT)
+FEATURES.register("chroma", Chroma)
 
 __all__ = [
+    "CQT",
+    "FEATURES",
+    "HCQT",
+    "MFCC",
+    "STFT",
+    "Chroma",
     "Feature",
     "LogLagRhythm",
     "LogMel",
     "MelSpectrogram",
     "OnsetStrength",
+    "SpectralPeaks",
     "TempoEstimate",
+    "Waveform",
     "estimate_tempo",
     "log_rates",
     "mel_matrix",

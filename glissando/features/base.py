@@ -14,13 +14,26 @@ class Feature(nn.Module):
         Rate in Hz at which the waveform must come.
     frame_rate : float
         Frames per second.
+    first : float
+        Time in seconds of the centre of the first frame; 0 for features that pad.
     frequencies : Tensor or None
         Centre of every bin in Hz, or None where bins are no frequencies.
     """
 
     sample_rate: int
     frame_rate: float
+    first: float = 0.0
     frequencies: Tensor | None = None
+
+    def centres(self) -> Tensor | None:
+        """Tell what every channel and bin stands for.
+
+        Returns
+        -------
+        Tensor or None
+            Frequencies in Hz that can be compared with ``[channels, bins]``, or None where bins are none.
+        """
+        return None if self.frequencies is None else self.frequencies[None]
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Transform a batch of waveforms.

@@ -111,7 +111,7 @@ class MelSpectrogram(Feature):
     ) -> None:
         super().__init__()
         self.sample_rate, self.n_fft, self.hop = sample_rate, n_fft, hop
-        self.frame_rate = sample_rate / hop
+        self.frame_rate, self.first = sample_rate / hop, n_fft / 2 / sample_rate
         self.window: Tensor
         self.matrix: Tensor
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)

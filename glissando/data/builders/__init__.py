@@ -1,5 +1,5 @@
 """Readers of published layouts; importing this registers them."""
 
-from . import chords, covers, multipitch, notes, piano, sounds, stems, tags
+from . import chorales, chords, covers, multipitch, notes, piano, renders, sounds, stems, tags
 
-__all__ = ["chords", "covers", "multipitch", "notes", "piano", "sounds", "stems", "tags"]
+__all__ = ["chorales", "chords", "covers", "multipitch", "notes", "piano", "renders", "sounds", "stems", "tags"]

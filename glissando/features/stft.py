@@ -1,0 +1,115 @@
+"""Short-time spectra: linear frequency, and what is read from it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .base import Feature
+
+
+class Waveform(Feature):
+    """The waveform itself: one channel, one bin, a frame a sample.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        super().__init__()
+        self.sample_rate, self.frame_rate = sample_rate, float(sample_rate)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Give every sample as a frame.
+
+        Parameters
+        ----------
+        waveform : Tensor, shape=(batch, samples)
+            At ``sample_rate``.
+
+        Returns
+        -------
+        Tensor, shape=(batch, 1, 1, samples)
+            As it came.
+        """
+        return waveform[:, None, None]
+
+
+class STFT(Feature):
+    """Magnitudes of the short-time Fourier transform (Hann window).
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_fft, hop : int
+        Window and hop in samples.
+    center : bool
+        Pad with zeros so that frame ``i`` lies around sample ``i * hop``; otherwise it starts there.
+    """
+
+    def __init__(self, sample_rate: int, *, n_fft: int = 2048, hop: int = 512, center: bool = True) -> None:
+        super().__init__()
+        self.sample_rate, self.n_fft, self.hop, self.center = sample_rate, n_fft, hop, center
+        self.frame_rate, self.first = sample_rate / hop, 0.0 if center else n_fft / 2 / sample_rate
+        self.frequencies = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+        self.window: Tensor
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Compute magnitudes.
+
+        Parameters
+        ----------
+        waveform : Tensor, shape=(batch, samples)
+            At ``sample_rate``.
+
+        Returns
+        -------
+        Tensor, shape=(batch, 1, n_fft // 2 + 1, frames)
+            Magnitudes, not scaled.
+        """
+        if self.center:
+            waveform = F.pad(waveform, (self.n_fft // 2, self.n_fft // 2))
+        spectrum = torch.stft(waveform, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
+        return spectrum.abs()[:, None]
+
+
+class SpectralPeaks(STFT):
+    """Local maxima of the spectrum: magnitudes at the peaks, zero elsewhere; parameters as `STFT`.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    n_fft, hop : int
+        Window and hop in samples.
+    floor : float
+        In dB below the loudest bin of the frame; lower peaks are dropped.
+    """
+
+    def __init__(self, sample_rate: int, *, n_fft: int = 2048, hop: int = 512, floor: float = 60.0) -> None:
+        super().__init__(sample_rate, n_fft=n_fft, hop=hop)
+        self.floor = floor
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Find the peaks.
+
+        Parameters
+        ----------
+        waveform : Tensor, shape=(batch, samples)
+            At ``sample_rate``.
+
+        Returns
+        -------
+        Tensor, shape=(batch, 1, n_fft // 2 + 1, frames)
+            Magnitudes of peaks, not scaled.
+        """
+        magnitudes = super().forward(waveform)
+        padded = F.pad(magnitudes, (0, 0, 1, 1))
+        peak = (magnitudes > padded[:, :, :-2]) & (magnitudes >= padded[:, :, 2:])
+        loud = magnitudes > magnitudes.amax(2, keepdim=True) * 10 ** (-self.floor / 20)
+        return magnitudes * (peak & loud)

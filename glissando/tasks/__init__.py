@@ -1,0 +1,6 @@
+"""Tasks: one module each."""
+
+from .base import TASKS, Task
+from .pitch import FramePitches, Pitch
+
+__all__ = ["TASKS", "FramePitches", "Pitch", "Task"]

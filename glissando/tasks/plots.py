@@ -1,0 +1,79 @@
+"""Pictures of what tasks estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Pitched(Protocol):
+    """Pitches by frame: times [s], and frequencies [Hz] of every frame."""
+
+    times: Array
+    frequencies: list[Array]
+
+
+def salience(
+    path: Path,
+    values: Array,
+    times: Array,
+    lowest: float,
+    bins_per_semitone: int,
+    estimate: Pitched,
+    truth: Pitched | None = None,
+) -> None:
+    """Draw a salience with the pitches that were picked from it.
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    values : ndarray, shape=(frames, bins)
+        From 0 to 1.
+    times : ndarray, shape=(frames,)
+        In seconds.
+    lowest : float
+        MIDI number of the lowest bin.
+    bins_per_semitone : int
+        Bins.
+    estimate : FramePitches
+        Drawn as dots.
+    truth : FramePitches, optional
+        Drawn below it.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = 2 if truth is not None else 1
+    figure = Figure(figsize=(11, 4.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    found = np.flatnonzero(values.max(0) > 0.1)
+    low = lowest + (found[0] if len(found) else 0) / bins_per_semitone - 3
+    high = lowest + (found[-1] if len(found) else values.shape[1]) / bins_per_semitone + 3
+    axes: Sequence = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    extent = (times[0], times[-1], lowest, lowest + values.shape[1] / bins_per_semitone)
+    for axis, title in zip(axes, ("Salience and estimate", "Estimate and truth"), strict=False):
+        axis.set(ylabel="pitch", ylim=(low, high), title=title)
+        octaves = np.arange(np.ceil(low / 12) * 12, high, 12)
+        axis.set_yticks(octaves, [f"C{int(key) // 12 - 1}" for key in octaves])
+    axes[0].imshow(values.T, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=0, vmax=1)
+    _dots(axes[0], estimate, "tab:cyan", 1.0)
+    if truth is not None:
+        _dots(axes[1], truth, "tab:gray", 12.0, "truth")
+        _dots(axes[1], estimate, "tab:blue", 1.5, "estimate")
+        axes[1].legend(loc="upper right", markerscale=3)
+        axes[1].grid(alpha=0.3)
+    axes[-1].set_xlabel("seconds")
+    figure.savefig(path, dpi=110)
+
+
+def _dots(axis, pitches: Pitched, color: str, size: float, label: str | None = None) -> None:
+    times = np.repeat(pitches.times, [len(one) for one in pitches.frequencies])
+    hz = np.concatenate([*pitches.frequencies, np.zeros(0)])
+    axis.scatter(times, 69 + 12 * np.log2(hz / 440), s=size, color=color, linewidths=0, label=label)

@@ -1,0 +1,29 @@
+"""Recipes, training, runs, and trained recipes at work."""
+
+from .estimator import Estimator
+from .fit import draw_split, evaluate, resume, train
+from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
+from .repeat import repeat
+from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+
+__all__ = [
+    "DataPart",
+    "Estimator",
+    "Recipe",
+    "Run",
+    "TrainPart",
+    "draw_split",
+    "evaluate",
+    "interval",
+    "list_runs",
+    "load_recipe",
+    "plot_curves",
+    "read_recipe",
+    "repeat",
+    "resume",
+    "shipped",
+    "shipped_run",
+    "summarise",
+    "train",
+    "validated",
+]

@@ -1,0 +1,58 @@
+"""The card of a run, in Markdown."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from .runs import Run
+
+
+def card(run: Run) -> str:
+    """Describe a run that is done.
+
+    Parameters
+    ----------
+    run : Run
+        With a result.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    result, split = run.result(), run.split()
+    surroundings = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
+    data = result["data"]
+    lines = [
+        f"# {run.name}",
+        "",
+        f"Task {_name(run.recipe.task)} on {data['name']}: {data['train']} entries to train, {data['valid']} to validate, "
+        f"{data['test']} to test ({split.origin} split, {split.group or 'entries'} never parted, seed {split.seed}).",
+        "",
+        "| metric | test mean | 95 % interval | n |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {one['mean']:.3f} | {one['low']:.3f} to {one['high']:.3f} | {one['n']:.0f} |"
+            for name, one in result["metrics"].items()
+        ),
+        "",
+        f"{result['parameters']:,} parameters, {result['epochs']} epochs, {result['minutes']:.1f} minutes of training on "
+        f"{surroundings['machine']}; seed {run.recipe.train.seed}; tuned on validation: "
+        f"{', '.join(f'{name} {value:g}' for name, value in result['tuned'].items()) or 'nothing'}.",
+        f"Weights: SHA-256 `{result['sha256']}`; glissando {surroundings['versions']['glissando']}, "
+        f"torch {surroundings['versions']['torch']}, commit {surroundings['commit'] or 'unknown'}.",
+        "",
+        "```yaml",
+        yaml.safe_dump(run.recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=False).rstrip(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _name(spec: object) -> str:
+    return spec if isinstance(spec, str) else str(next(iter(spec))) if isinstance(spec, dict) else "?"

@@ -1,0 +1,359 @@
+"""From a recipe to a run: split, features, training, thresholds, test."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import callbacks, loggers
+from safetensors.torch import save_file
+
+from ..data import DataSet, Entry, FeatureCache, Patches, Split, load, official, split_by
+from ..errors import RecipeError
+from .card import card
+from .estimator import Estimator
+from .learner import Learner, loader
+from .recipe import DataPart, Recipe
+from .runs import (
+    CARD,
+    CHECKPOINTS,
+    CURVES,
+    LOGS,
+    RESULT,
+    SPLIT,
+    WEIGHTS,
+    Run,
+    begin,
+    plot_curves,
+    summarise,
+    write,
+)
+
+TUNING_SECONDS = 60.0  # of every validation entry
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class _Material:
+    """What a run works on."""
+
+    estimator: Estimator
+    cache: FeatureCache
+    parts: dict[str, DataSet]
+
+
+def train(
+    recipe: Recipe, folder: str | Path, *, progress: Progress | None = None, bar: bool = False, accelerator: str = "auto"
+) -> Run:
+    """Train a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train.
+    folder : str or Path
+        Run folder to make.
+    progress : callable, optional
+        Called with what is done (features, scores), the number of entries done, and in all.
+    bar : bool
+        Show a progress bar of training.
+    accelerator : str
+        As Lightning names it: auto, cpu, gpu.
+
+    Returns
+    -------
+    Run
+        Done.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe, the data or the folder is not as it should be.
+    """
+    material = _material(recipe, str(folder))  # (before there is a folder: most mistakes show here)
+    data = chosen(recipe.data)
+    split = draw_split(data, recipe.data)
+    run = begin(Path(folder), recipe)
+    split.write(run.folder / SPLIT)
+    material.parts = {part: split.of(data, part) for part in split.parts}
+    return _train(run, material, progress, bar, accelerator)
+
+
+def resume(
+    folder: str | Path, *, progress: Progress | None = None, bar: bool = False, accelerator: str = "auto"
+) -> Run:
+    """Go on with a run that was stopped or killed; one that is done stays as it is.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Run folder.
+    progress : callable, optional
+        See `train`.
+    bar : bool
+        See `train`.
+    accelerator : str
+        See `train`.
+
+    Returns
+    -------
+    Run
+        Done.
+
+    Raises
+    ------
+    RecipeError
+        If it is no run, or its data changed.
+    """
+    run = Run.open(folder)
+    if run.state == "done":
+        return run
+    material = _material(run.recipe, str(folder))
+    data, split = chosen(run.recipe.data), run.split()
+    split.check(data)
+    material.parts = {part: split.of(data, part) for part in split.parts}
+    return _train(run, material, progress, bar, accelerator)
+
+
+def chosen(part: DataPart) -> DataSet:
+    """Open the data of a recipe.
+
+    Parameters
+    ----------
+    part : DataPart
+        Which entries.
+
+    Returns
+    -------
+    DataSet
+        Those with audio and with the labels that the recipe wants.
+
+    Raises
+    ------
+    RecipeError
+        If there are none.
+    """
+    data = load(part.name)
+    keys = [
+        key
+        for key, entry in data.items()
+        if entry.has_audio and all(value in entry.annotations.labels.get(name, ()) for name, value in part.where.items())
+    ]
+    if not keys:
+        raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
+    return data.subset(keys)
+
+
+def draw_split(data: DataSet, part: DataPart) -> Split:
+    """Split a data set as a recipe says, and refuse a leak.
+
+    Parameters
+    ----------
+    data : DataSet
+        What to split.
+    part : DataPart
+        How.
+
+    Returns
+    -------
+    Split
+        With train, valid and test.
+
+    Raises
+    ------
+    RecipeError
+        If a group would lie on two sides.
+    """
+    if part.split != "official":
+        names = ("train", "valid", "test")
+        split = split_by(data, part.split, fractions=dict(zip(names, part.shares, strict=True)), seed=part.seed)
+    else:
+        split = official(data)
+        if "valid" not in split.parts:
+            shares = {"train": 1 - part.shares[1], "valid": part.shares[1]}
+            inner = split_by(split.of(data, "train"), part.group, fractions=shares, seed=part.seed)
+            split = Split(data.name, {**inner.parts, "test": split.parts["test"]}, part.group, "official", part.seed)
+    split.check(data)
+    return split
+
+
+def evaluate(
+    run: Run, *, data: str | None = None, part: str = "test", seconds: float | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Score a trained run.
+
+    Parameters
+    ----------
+    run : Run
+        That is done.
+    data : str, optional
+        Another data set, all of which is scored; that of the run if None.
+    part : str
+        Of the run's split, if it is its own data.
+    seconds : float, optional
+        Of every entry's beginning; as the recipe says if None.
+    progress : callable, optional
+        See `train`.
+
+    Returns
+    -------
+    dict
+        ``metrics`` and ``entries``, as in `Run.result`.
+
+    Raises
+    ------
+    RecipeError
+        If the run or the data are not there.
+    """
+    estimator = run.estimator()
+    scored = load(data) if data else run.split().of(chosen(run.recipe.data), part)
+    return _scores(estimator, estimator.cache(), scored, seconds or run.recipe.data.seconds, progress)
+
+
+def _material(recipe: Recipe, name: str) -> _Material:
+    torch.manual_seed(recipe.train.seed)
+    estimator = Estimator(recipe, name=name)
+    return _Material(estimator, estimator.cache(), {})
+
+
+def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str) -> Run:
+    part, estimator = run.recipe.train, material.estimator
+    patches = {name: _patches(material, name, run.recipe.data, part.seed, progress) for name in ("train", "valid")}
+    checkpoints = run.folder / CHECKPOINTS
+    best = callbacks.ModelCheckpoint(checkpoints, "best", monitor="valid_loss", save_last=True, enable_version_counter=False)
+    last = checkpoints / "last.ckpt"
+    learner = Learner(estimator.model, estimator.task, part)
+    begun = time.monotonic()
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=accelerator,
+            max_epochs=part.epochs,
+            precision=part.precision,
+            callbacks=[best, callbacks.EarlyStopping("valid_loss", patience=part.patience), _Clock(part.minutes)],
+            logger=_loggers(run.folder),
+            enable_progress_bar=bar,
+            enable_model_summary=False,
+            log_every_n_steps=1_000_000,  # once an epoch
+        )
+        trainer.fit(
+            learner,
+            loader(patches["train"], part, training=True, count=run.recipe.data.per_epoch),
+            loader(patches["valid"], part, training=False),
+            ckpt_path=last if last.exists() else None,
+            weights_only=True,
+        )
+    clock = next(one for one in trainer.callbacks if isinstance(one, _Clock))  # type: ignore[attr-defined]
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    weights = {name.removeprefix("model."): value.contiguous() for name, value in state.items() if name.startswith("model.")}
+    estimator.model.to("cpu").load_state_dict(weights)
+    estimator.model.eval()
+    valid = [(entry, *estimator.run(entry, material.cache, seconds=TUNING_SECONDS)) for entry in material.parts["valid"].values()]
+    estimator.task.tune([(entry.annotations, outputs, times) for entry, outputs, times in valid])
+    found = _scores(estimator, material.cache, material.parts["test"], run.recipe.data.seconds, progress)
+    save_file(weights, run.folder / f"{WEIGHTS}.part")
+    (run.folder / f"{WEIGHTS}.part").replace(run.folder / WEIGHTS)
+    result = {
+        **found,
+        "goal": estimator.task.goal,
+        "tuned": estimator.task.tuned,
+        "valid_loss": float(best.best_model_score or 0),
+        "epochs": trainer.current_epoch,
+        "minutes": round(clock.spent(), 2),
+        "minutes_in_all": round((time.monotonic() - begun) / 60, 2),
+        "parameters": sum(weight.numel() for weight in estimator.model.parameters()),
+        "sha256": hashlib.sha256((run.folder / WEIGHTS).read_bytes()).hexdigest(),
+        "data": {"name": material.parts["train"].name, **{part: len(held) for part, held in material.parts.items()}},
+    }
+    plot_curves([run], run.folder / CURVES)
+    write(run.folder / RESULT, dumps(result, indent=1))
+    write(run.folder / CARD, card(run))
+    return run
+
+
+def _patches(
+    material: _Material, name: str, part: DataPart, seed: int, progress: Progress | None
+) -> Patches:
+    if name not in material.parts or not len(material.parts[name]):
+        raise RecipeError(f"data set {part.name}: its split has no entries to {name}")
+    entries = [*material.parts[name].values()]
+    told = None if progress is None else (lambda done: progress(f"features to {name}", done, len(entries)))
+    return Patches(
+        material.cache, entries, material.estimator.task.targets, frames=part.patch,
+        hop=part.hop if name == "train" else None, jitter=name == "train", seed=seed, progress=told,
+    )  # fmt: skip
+
+
+def _scores(
+    estimator: Estimator, cache: FeatureCache, data: DataSet, seconds: float | None, progress: Progress | None
+) -> dict[str, Any]:
+    entries = {
+        key: estimator.score(entry, cache, seconds=seconds) for key, entry in _told(data.items(), len(data), progress)
+    }
+    return {"metrics": summarise([*entries.values()]), "entries": entries}
+
+
+def _told(items: Iterable[tuple[str, Entry]], total: int, progress: Progress | None) -> Iterator[tuple[str, Entry]]:
+    for done, item in enumerate(items):
+        if progress is not None:
+            progress("scores", done, total)
+        yield item
+
+
+def _loggers(folder: Path) -> list[Any]:
+    """CSV files, one for every time the run was begun or resumed, and TensorBoard where it is installed."""
+    version = f"{len([*(folder / LOGS).glob('*')]):03d}"
+    found: list[Any] = [loggers.CSVLogger(folder, name=LOGS, version=version)]
+    try:
+        found.append(loggers.TensorBoardLogger(folder, name=LOGS, version=version))
+    except ModuleNotFoundError:
+        pass
+    return found
+
+
+class _Clock(callbacks.Callback):
+    """Minutes of training, those before a resume too, and an end when there are enough."""
+
+    def __init__(self, most: float | None) -> None:
+        self.most, self.before, self.start = most, 0.0, time.monotonic()
+
+    def spent(self) -> float:
+        return self.before + (time.monotonic() - self.start) / 60
+
+    def on_train_start(self, *_: Any) -> None:
+        self.start = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
+        if self.most is not None and self.spent() >= self.most:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"minutes": self.spent()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.before = float(state["minutes"])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice and advertisements from users; errors come through."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        try:
+            yield
+        finally:
+            for name, level in before.items():
+                logging.getLogger(name).setLevel(level)

@@ -1,0 +1,152 @@
+"""The training step of a task, for Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from ..data import Patches
+from ..nn import Model
+from ..tasks import Task
+from .recipe import TrainPart
+
+
+class Learner(lightning.LightningModule):
+    """A model that learns a task by AdamW, its rate falling to nothing along half a cosine.
+
+    Parameters
+    ----------
+    model : Model
+        What learns.
+    task : Task
+        What it learns.
+    part : TrainPart
+        How.
+    """
+
+    def __init__(self, model: Model, task: Task, part: TrainPart) -> None:
+        super().__init__()
+        self.model, self.task, self.part = model, task, part
+
+    def on_train_epoch_start(self) -> None:
+        """Draw dropout by the epoch's number, so that a resumed run draws the same."""
+        torch.manual_seed(self.part.seed * 100_003 + self.current_epoch)
+
+    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            Of `Patches`.
+        _ : int
+            Its number.
+
+        Returns
+        -------
+        Tensor
+            One number.
+        """
+        return self._loss(batch, "train_loss")
+
+    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+        """Note the loss of a batch that is not learned.
+
+        Parameters
+        ----------
+        batch : dict
+            Of `Patches`.
+        _ : int
+            Its number.
+        """
+        self._loss(batch, "valid_loss")
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Make the optimizer.
+
+        Returns
+        -------
+        dict
+            As Lightning wants it.
+        """
+        optimizer = torch.optim.AdamW(self.model.parameters(), self.part.rate, weight_decay=self.part.decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.part.epochs)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _loss(self, batch: dict[str, Tensor], name: str) -> Tensor:
+        loss = self.task.loss(self.model(batch["feature"]), batch["target"], batch["valid"])
+        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["feature"]))
+        return loss
+
+
+class EpochSampler(Sampler[int]):
+    """Patches in a new order every epoch, which depends on seed and epoch alone.
+
+    Parameters
+    ----------
+    patches : Patches
+        What to order; they are moved on to the epoch as well.
+    seed : int
+        Of the order.
+    count : int, optional
+        Patches of an epoch; all if None.
+    """
+
+    def __init__(self, patches: Patches, seed: int, count: int | None = None) -> None:
+        self.patches, self.seed, self.count = patches, seed, min(count or len(patches), len(patches))
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move on; Lightning calls it.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number.
+        """
+        self.epoch = epoch
+        self.patches.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Count the patches of an epoch."""
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over numbers of patches."""
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        yield from torch.randperm(len(self.patches), generator=generator)[: self.count].tolist()
+
+
+def loader(patches: Patches, part: TrainPart, *, training: bool, count: int | None = None) -> DataLoader[Any]:
+    """Make batches of patches.
+
+    Parameters
+    ----------
+    patches : Patches
+        What to batch.
+    part : TrainPart
+        Batch, seed and workers.
+    training : bool
+        In a new order every epoch, and without the last, smaller batch.
+    count : int, optional
+        Patches of an epoch; all if None.
+
+    Returns
+    -------
+    DataLoader
+        Of dicts of tensors.
+    """
+    sampler = EpochSampler(patches, part.seed, count) if training else None
+    return DataLoader(
+        patches,
+        part.batch,
+        sampler=sampler,
+        drop_last=training and len(sampler or ()) >= part.batch,
+        num_workers=part.workers,
+        persistent_workers=part.workers > 0,
+    )

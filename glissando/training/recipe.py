@@ -1,0 +1,285 @@
+"""Recipes: YAML that names task, data, feature, model and training, and nothing that runs code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import RecipeError
+from ..registry import short
+
+LARGEST = 200_000  # bytes of a recipe
+DEEPEST = 10  # recipes that lie on one another
+
+Spec = str | dict[str, Any]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataPart(_Strict):
+    """Which data, how they are parted and cut.
+
+    Parameters
+    ----------
+    name : str
+        Data set, as `gliss data list` names it, or path of a ``.pyjama`` file.
+    where : dict of str to str
+        Labels that entries must have, such as ``stem: mix``.
+    split : str
+        "official", or what never lies on both sides: piece, artist, album, clique, recording.
+    shares : (float, float, float)
+        Training, validation and test, where the split is drawn. Where the official one has no validation, the second
+        share of its training part is taken for it, by ``group``.
+    group : str
+        See ``shares``.
+    seed : int
+        Of the draw.
+    patch : int
+        Frames of a training example.
+    hop : int, optional
+        Frames from one example to the next; as long as they are if None.
+    per_epoch : int, optional
+        Examples of an epoch; all of them if None.
+    seconds : float, optional
+        Of every test recording are scored; all of it if None.
+    """
+
+    name: str
+    where: dict[str, str] = Field(default_factory=dict)
+    split: Literal["official", "piece", "artist", "album", "clique", "recording"] = "piece"
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    group: Literal["piece", "artist", "album", "clique", "recording"] = "piece"
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    patch: Annotated[int, Field(ge=1, le=100_000)] = 128
+    hop: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    per_epoch: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+
+
+class TrainPart(_Strict):
+    """How long and how fast.
+
+    Parameters
+    ----------
+    epochs, batch, patience : int
+        Most epochs, patches a step, epochs without improvement before it ends.
+    rate, decay : float
+        Learning rate and weight decay of AdamW.
+    seed : int
+        Of weights, order, patches and dropout.
+    minutes : float, optional
+        Of training after which it ends with the epoch.
+    precision : {"32", "bf16-mixed", "16-mixed"}
+        Of the arithmetic.
+    workers : int
+        Processes that load patches; 0 loads in the training process.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
+    batch: Annotated[int, Field(ge=1, le=65_536)] = 32
+    patience: Annotated[int, Field(ge=1)] = 6
+    rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+class Recipe(_Strict):
+    """A whole recipe; a run is a recipe plus its results.
+
+    Parameters
+    ----------
+    task : str or dict
+        What to predict: a name, or name and arguments.
+    data : DataPart
+        Which data.
+    feature : str or dict
+        What the model hears; at 22,050 Hz unless it says a ``sample_rate``.
+    model : dict
+        Parts in order, each a brick or a list of bricks.
+    train : TrainPart
+        How.
+    """
+
+    task: Spec
+    data: DataPart
+    feature: Spec
+    model: dict[str, Any]
+    train: TrainPart = TrainPart()
+
+
+def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    name : str or Path
+        A file, or the name of a shipped recipe such as ``pitch/hcqt-conv``.
+    changes : sequence of str
+        Such as ``train.epochs=3``: what is different this time.
+
+    Returns
+    -------
+    Recipe
+        Validated.
+
+    Raises
+    ------
+    RecipeError
+        If there is none of that name, or it is not a recipe.
+    """
+    return validated(read_recipe(name, changes=changes), str(name))
+
+
+def read_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """Read the YAML of a recipe and of those it lies on, without checking its fields.
+
+    Parameters
+    ----------
+    name : str or Path
+        See `load_recipe`.
+    changes : sequence of str
+        See `load_recipe`.
+
+    Returns
+    -------
+    dict
+        As YAML gives it.
+
+    Raises
+    ------
+    RecipeError
+        If there is none of that name, or it is no YAML.
+    """
+    content = _read(name, depth=0)
+    for change in changes:
+        path, equals, value = change.partition("=")
+        if not equals or not path:
+            raise RecipeError(f"{change!r} changes nothing; write it as train.epochs=3")
+        content = merge(content, _nested(path.split("."), _parse(value, f"--set {path}")))
+    return content
+
+
+def validated(content: object, where: str) -> Recipe:
+    """Check what YAML gave.
+
+    Parameters
+    ----------
+    content : object
+        As YAML gives it.
+    where : str
+        File or name, for errors.
+
+    Returns
+    -------
+    Recipe
+        Frozen.
+
+    Raises
+    ------
+    RecipeError
+        Naming the field that is wrong.
+    """
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "recipe"
+        given = first.get("input")
+        got = "" if first["type"] in ("missing", "extra_forbidden") else f"; got {short(given)}"
+        said = {"extra_forbidden": "there is no such field", "missing": "is missing"}.get(first["type"], first["msg"])
+        raise RecipeError(f"{where}: {field}: {said[0].lower()}{said[1:]}{got}") from error
+
+
+def shipped() -> list[str]:
+    """List the recipes that come with the package.
+
+    Returns
+    -------
+    list of str
+        Names, sorted.
+    """
+    root = _root()
+    return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.yaml"))
+
+
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one recipe over another.
+
+    Parameters
+    ----------
+    base, overlay : mapping
+        As YAML gives them.
+
+    Returns
+    -------
+    dict
+        Mappings are merged; all else is replaced, and so is a brick by a brick of another name.
+    """
+    merged = dict(base)
+    for key, value in overlay.items():
+        below = merged.get(key)
+        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
+            merged[key] = value
+        elif len(below) == len(value) == 1 and below.keys() != value.keys():
+            merged[key] = value
+        else:
+            merged[key] = merge(below, value)
+    return merged
+
+
+def _root() -> Path:
+    return Path(str(resources.files("glissando") / "recipes"))
+
+
+def _read(name: str | Path, *, depth: int) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = _root() / f"{name}.yaml"
+        if not path.is_relative_to(_root()) or ".." in path.parts or not path.is_file():
+            raise RecipeError(f"there is no recipe {str(name)!r}; shipped are: {', '.join(shipped())}")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise RecipeError(f"{path}: is too large for a recipe")
+        content = _parse(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise RecipeError(f"{path}: can't be read ({reason}); name a YAML file, or one of {', '.join(shipped())}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: is not a recipe; it should say task, data, feature, model and train")
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise RecipeError(f"{path}: base: should be the name of a recipe")
+    if depth == DEEPEST:
+        raise RecipeError(f"{path}: base: recipes lie on one another more than {DEEPEST} deep, or in a circle")
+    beside = path.parent / base
+    return merge(_read(beside if beside.is_file() else base, depth=depth + 1), content)
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise RecipeError(f"{where}: YAML aliases (*name) are not read; write the part out")
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        said = getattr(error, "problem", None) or str(error).splitlines()[0]
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise RecipeError(f"{where}{line}: is no plain YAML ({said})") from error
+    except RecursionError as error:
+        raise RecipeError(f"{where}: is nested too deeply") from error
+
+
+def _nested(path: Sequence[str], value: object) -> dict[str, Any]:
+    return {path[0]: _nested(path[1:], value) if len(path) > 1 else value}
