@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -297,3 +298,25 @@ def test_bins_above_the_source_are_silent(tmp_path: Path) -> None:
     values = FeatureCache(feature, "hcqt", folder=tmp_path / "cache").get(entry)
     above = feature.centres().numpy() > 4000
     assert above.any() and not np.asarray(values)[above].any() and np.asarray(values)[~above].any(-1).all()
+
+
+def test_augmentations_change_what_they_say() -> None:
+    from glissando.features import HCQT
+    from glissando.training.augment import AUGMENTATIONS
+
+    feature = HCQT(RATE, hop=512, compress=100)
+    values = torch.zeros(2, 6, 360, 40)
+    values[:, :, 100, 10] = 2.0
+    batch = {"feature": values, "target": (values[:, :1] > 0).float()}
+    torch.manual_seed(1)
+    moved = AUGMENTATIONS.build({"shift": {"bins": 5}}, feature=feature)(batch)
+    places = [int(moved[name][0, 0].amax(1).argmax()) for name in ("feature", "target")]
+    assert places[0] == places[1] and 0 < abs(places[0] - 100) <= 5
+    wet = AUGMENTATIONS.build({"smear": {"most": 1.0}}, feature=feature)(batch)["feature"][0, 0, 100]
+    assert not wet[:10].any() and float(wet[10]) == pytest.approx(2.0, abs=1e-3) and (wet[11:20].diff() < 0).all()
+    coloured = AUGMENTATIONS.build({"equalise": {"db": 6.0, "level": 0.0}}, feature=feature)
+    full = {"feature": torch.full((64, 6, 360, 1), math.log1p(100.0)), "target": batch["target"]}
+    gains = 20 * torch.log10(torch.expm1(coloured(full)["feature"]) / 100)
+    assert 4 < float(gains.std()) < 8 and float(gains.diff(dim=2).abs().max()) < 1.5
+    octave = coloured.waves[:, 2, 0] - coloured.waves[:, 1, 60]  # harmonic 2 of a bin is harmonic 1 an octave above it
+    assert float(octave.abs().max()) < 1e-3

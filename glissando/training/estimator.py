@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..audio import read
 from ..data import Entry, FeatureCache
@@ -16,6 +16,7 @@ from ..errors import RecipeError
 from ..features import FEATURES, Feature
 from ..nn import Model, build
 from ..tasks import TASKS, Task
+from .augment import AUGMENTATIONS
 from .recipe import Recipe
 
 SAMPLE_RATE = 22_050  # Hz, unless the recipe says another
@@ -39,6 +40,20 @@ class Estimator:
         self.task: Task = TASKS.build(recipe.task, where=f"{name}: task")
         self.feature: Feature = FEATURES.build(recipe.feature, where=f"{name}: feature", sample_rate=SAMPLE_RATE).eval()
         self.model: Model = build(recipe.model, self.example(), where=f"{name}: model").eval()
+
+    def augment(self) -> nn.Module | None:
+        """Build what changes training batches.
+
+        Returns
+        -------
+        Module or None
+            None if the recipe wants nothing.
+        """
+        specs = self.recipe.train.augment
+        made = [
+            AUGMENTATIONS.build(spec, where=f"train.augment[{i}]", feature=self.feature) for i, spec in enumerate(specs)
+        ]
+        return nn.Sequential(*made) if made else None
 
     def example(self) -> Tensor:
         """Make an input of the model, of zeros.

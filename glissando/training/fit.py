@@ -232,7 +232,7 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     checkpoints = run.folder / CHECKPOINTS
     best = callbacks.ModelCheckpoint(checkpoints, "best", monitor="valid_loss", save_last=True, enable_version_counter=False)
     last = checkpoints / "last.ckpt"
-    learner = Learner(estimator.model, estimator.task, part)
+    learner = Learner(estimator.model, estimator.task, part, augment=estimator.augment())
     begun = time.monotonic()
     with _quiet():
         trainer = lightning.Trainer(

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
 from ..data import Patches
@@ -27,11 +27,13 @@ class Learner(lightning.LightningModule):
         What it learns.
     part : TrainPart
         How.
+    augment : Module, optional
+        Changes training batches.
     """
 
-    def __init__(self, model: Model, task: Task, part: TrainPart) -> None:
+    def __init__(self, model: Model, task: Task, part: TrainPart, *, augment: nn.Module | None = None) -> None:
         super().__init__()
-        self.model, self.task, self.part = model, task, part
+        self.model, self.task, self.part, self.augment = model, task, part, augment
 
     def on_train_epoch_start(self) -> None:
         """Draw dropout by the epoch's number, so that a resumed run draws the same."""
@@ -52,6 +54,9 @@ class Learner(lightning.LightningModule):
         Tensor
             One number.
         """
+        if self.augment is not None:
+            with torch.no_grad():
+                batch = self.augment(batch)
         return self._loss(batch, "train_loss")
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:

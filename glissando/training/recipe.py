@@ -72,6 +72,8 @@ class TrainPart(_Strict):
         Most epochs, patches a step, epochs without improvement before it ends.
     rate, decay : float
         Learning rate and weight decay of AdamW.
+    augment : list of str or dict
+        Changes of every training batch, in order: shift, equalise, smear.
     seed : int
         Of weights, order, patches and dropout.
     minutes : float, optional
@@ -87,6 +89,7 @@ class TrainPart(_Strict):
     patience: Annotated[int, Field(ge=1)] = 6
     rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
+    augment: list[Spec] = Field(default_factory=list, max_length=20)
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     minutes: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"

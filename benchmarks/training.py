@@ -1,0 +1,206 @@
+"""Training throughput: our loop, with data loading, beside the same model in plain PyTorch and in the manner of notebooks.
+
+    python training.py [--quick]
+
+The set is made here: tunes of tones, as long as a small real set. Three systems train the same network (`pitch/hcqt-conv`)
+on it, at float32 and the same threads, each in a process of its own, by turns:
+
+* Glissando: `glissando.training.train` to the end of its epochs, features computed first, as `gliss train` does.
+* plain PyTorch: the same cached features in memory, a DataLoader and a loop of ten lines: the least that training can cost.
+* notebook: what teaching notebooks do: six CQTs of librosa a recording, kept in HDF5, patches read from it by a Dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from report import Row, write
+
+from glissando.data import Annotations, ArrayWriter, DataSet, pitch_matrix, write_pyjama
+from glissando.training import Estimator, draw_split, load_recipe, train
+
+SEED, RATE, BATCH, HOP = 0, 22_050, 16, 512
+SYSTEMS = ("Glissando", "plain PyTorch", "notebook")
+Numbers = dict[str, float]
+
+
+def make(folder: Path, count: int, seconds: float) -> None:
+    """Tunes of random tones of six partials, with their notes."""
+    rng = np.random.default_rng(SEED)
+    described = {}
+    with ArrayWriter(folder / "tunes_audio.hdf5") as writer:
+        for number in range(count):
+            wave, notes = 0.001 * rng.normal(size=int(seconds * RATE)), []
+            for start in np.arange(0, seconds - 1, 0.25):
+                pitch, time_ = int(rng.integers(40, 84)), np.arange(int(0.7 * RATE)) / RATE
+                hz = 440 * 2 ** ((pitch - 69) / 12)
+                tone = sum(np.sin(2 * np.pi * k * hz * time_) / k for k in range(1, 7)) * np.exp(-3 * time_)
+                wave[int(start * RATE) : int(start * RATE) + len(tone)] += 0.1 * tone
+                notes.append((start, start + 0.7, pitch))
+            writer.add(f"{number:03}", wave.astype(np.float32), RATE)
+            described[f"{number:03}"] = Annotations(np.array(notes), labels={"piece": (f"{number:03}",)})
+    write_pyjama(folder / "tunes.pyjama", described)
+
+
+def recipe(folder: Path, epochs: int):
+    """What all of them train."""
+    changes = [f"data.name={folder / 'tunes.pyjama'}", "data.split=piece", "data.per_epoch=null", f"train.epochs={epochs}",
+               "train.patience=1000", f"train.batch={BATCH}", "data.shares=[0.8, 0.1, 0.1]"]  # fmt: skip
+    return load_recipe("pitch/hcqt-conv", changes=changes)
+
+
+def ours(folder: Path, epochs: int) -> Numbers:
+    """`gliss train` from nothing to a run folder."""
+    start = time.perf_counter()
+    run = train(recipe(folder, epochs), folder / f"run-{time.time_ns()}", accelerator="cpu")
+    whole = time.perf_counter() - start
+    result = run.result()
+    return {"loop": result["minutes"] * 60, "whole": whole, "Acc": result["metrics"]["Acc"]["mean"]}
+
+
+def loop(estimator: Estimator, batches, epochs: int) -> float:
+    """The plain loop; seconds."""
+    optimizer = torch.optim.AdamW(estimator.model.parameters(), 0.002)
+    estimator.model.train()
+    start = time.perf_counter()
+    for _ in range(epochs):
+        for feature, target in batches:
+            optimizer.zero_grad(set_to_none=True)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(estimator.model(feature), target)
+            loss.backward()
+            optimizer.step()
+    return time.perf_counter() - start
+
+
+def _parts(folder: Path, epochs: int):
+    made = recipe(folder, epochs)
+    data = DataSet.open(folder / "tunes.pyjama")
+    return made, [*draw_split(data, made.data).of(data, "train").values()]
+
+
+def plain(folder: Path, epochs: int) -> Numbers:
+    """Everything in memory: no cache, no checkpoints, no validation."""
+    start = time.perf_counter()
+    made, entries = _parts(folder, epochs)
+    estimator = Estimator(made)
+    patch, pairs = made.data.patch, []
+    for entry in entries:
+        feature = estimator.hear(entry.read()).float()
+        target = torch.from_numpy(pitch_matrix(entry.annotations, estimator.times(feature.shape[-1]))[None]).float()
+        pairs += [(feature[..., at : at + patch], target[..., at : at + patch]) for at in range(0, feature.shape[-1] - patch + 1, patch)]
+    batches = torch.utils.data.DataLoader(pairs, BATCH, shuffle=True, drop_last=True)
+    spent = loop(estimator, batches, epochs)
+    return {"loop": spent, "whole": time.perf_counter() - start}
+
+
+def notebook(folder: Path, epochs: int) -> Numbers:
+    """Features by librosa into HDF5, then patches from it."""
+    import h5py
+    import librosa
+
+    start = time.perf_counter()
+    made, entries = _parts(folder, epochs)
+    path = folder / f"features-{time.time_ns()}.hdf5"
+    with h5py.File(path, "w") as out:
+        for entry in entries:
+            wave = entry.read()
+            channels = [
+                np.abs(librosa.cqt(wave, sr=RATE, hop_length=HOP, fmin=32.7 * h, n_bins=360, bins_per_octave=60))
+                for h in (0.5, 1, 2, 3, 4, 5)
+                if 32.7 * h * 2 ** (359 / 60) < RATE / 2
+            ]
+            channels += [np.zeros_like(channels[0])] * (6 - len(channels))
+            feature = np.log1p(100 * np.stack(channels)).astype(np.float32)
+            out[f"{entry.key}/feature"] = feature
+            out[f"{entry.key}/target"] = pitch_matrix(entry.annotations, np.arange(feature.shape[-1]) * HOP / RATE)[None].astype(np.float32)
+    patch = made.data.patch
+    with h5py.File(path) as held:
+        places = [(key, at) for key in held for at in range(0, held[key]["feature"].shape[-1] - patch + 1, patch)]
+
+        class Stored(torch.utils.data.Dataset):
+            def __len__(self) -> int:
+                return len(places)
+
+            def __getitem__(self, index: int):
+                key, at = places[index]
+                return held[key]["feature"][..., at : at + patch], held[key]["target"][..., at : at + patch]
+
+        spent = loop(Estimator(made), torch.utils.data.DataLoader(Stored(), BATCH, shuffle=True, drop_last=True), epochs)
+    return {"loop": spent, "whole": time.perf_counter() - start}
+
+
+def child(system: str, folder: Path, epochs: int) -> Numbers:
+    """Run one system in a process of its own."""
+    environment = {**os.environ, "GLISSANDO_CACHE": str(folder / f"cache-{time.time_ns()}")}
+    command = [sys.executable, __file__, "--system", system, "--folder", str(folder), "--epochs", str(epochs)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a smaller set, one round; writes nothing")
+    parser.add_argument("--system", choices=SYSTEMS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", type=int, default=6, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.system:
+        torch.set_num_threads(2)
+        found = {"Glissando": ours, "plain PyTorch": plain, "notebook": notebook}[asked.system](asked.folder, asked.epochs)
+        found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        print(json.dumps(found))
+        return
+    count, seconds, rounds, epochs = (10, 10.0, 1, 2) if asked.quick else (60, 30.0, 3, asked.epochs)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        make(folder, count, seconds)
+        made, entries = _parts(folder, epochs)
+        frames = int(seconds * RATE / HOP) + 1
+        patches = len(entries) * (frames // made.data.patch) * epochs
+        spent: dict[str, list[Numbers]] = {system: [] for system in SYSTEMS}
+        for _ in range(rounds):
+            for system in SYSTEMS:
+                spent[system].append(child(system, folder, epochs))
+    for system, numbers in spent.items():
+        for metric, unit in (("loop", "patches/s in the loop"), ("whole", "patches/s end to end")):
+            values = [patches / one[metric] for one in numbers]
+            rows.append(Row("training", system, unit, float(np.median(values)), rounds, low=min(values), high=max(values)))
+        memory = [one["memory"] for one in numbers]
+        rows.append(Row("training", system, "peak memory", float(np.median(memory)), rounds, "MiB", min(memory), max(memory)))
+    for row in rows:
+        print(f"{row.system:16} {row.metric:24} {row.value:8.1f}")
+    if asked.quick:
+        return
+    value = {(row.system, row.metric): row.value for row in rows}
+    ratio = value["Glissando", "patches/s end to end"] / value["notebook", "patches/s end to end"]
+    write(
+        "training",
+        rows,
+        seed=SEED,
+        title="Training throughput",
+        goals=[{"issue_line": "times the notebook's manner, end to end", "goal": 2.0, "value": ratio, "met": ratio >= 2}],
+        notes=[
+            f"{count} tunes of {seconds:g} s made for the purpose, {epochs} epochs, batches of {BATCH} patches of {made.data.patch} frames, "
+            "two threads, float32. Median, least and most of the rounds, the systems by turns, each in a process of its own from an empty cache.",
+            "Glissando's loop validates every epoch, writes checkpoints and logs; end to end it also tunes, scores the test recordings and draws. "
+            "The others only train. Patches of Glissando overlap and are moved at random; counted are as many as the others see.",
+            '"Notebook" is written here after the manner of the book\'s notebooks (librosa CQTs into HDF5, a Dataset that reads patches '
+            "from it, a plain loop); it is not their code.",
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Changes of features that leave what is to be learned the same, or change the target with it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..features import Feature
+from ..registry import Registry
+
+Batch = dict[str, Tensor]
+
+AUGMENTATIONS: Registry[nn.Module] = Registry("augmentation")
+
+
+@AUGMENTATIONS.register("shift")
+class Shift(nn.Module):
+    """Transpose: move feature and target along their bins, for tasks whose target has the feature's bins.
+
+    Parameters
+    ----------
+    bins : int
+        Most bins up or down; one number is drawn a batch.
+    """
+
+    def __init__(self, *, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            Of `Patches`.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        step = int(torch.randint(-self.bins, self.bins + 1, ()))
+        if not step:
+            return batch
+        moved = {}
+        for name in ("feature", "target"):
+            rolled = torch.roll(batch[name], step, dims=2)
+            empty = slice(None, step) if step > 0 else slice(step, None)
+            rolled[:, :, empty] = 0
+            moved[name] = rolled
+        return {**batch, **moved}
+
+
+@AUGMENTATIONS.register("equalise")
+class Equalise(nn.Module):
+    """Colour: a smooth random gain over log-frequency, as microphones, rooms and instruments have.
+
+    Parameters
+    ----------
+    feature : Feature
+        With centres in Hz; its ``compress`` is undone and done again.
+    db : float
+        Standard deviation of the gain at a frequency, in dB.
+    level : float
+        Standard deviation of the gain of all frequencies together, in dB.
+    """
+
+    def __init__(self, feature: Feature, *, db: float = 6.0, level: float = 6.0) -> None:
+        super().__init__()
+        centres = feature.centres()
+        if centres is None:
+            raise ValueError("needs a feature whose bins are frequencies")
+        self.compress: float | None = getattr(feature, "compress", None)
+        self.db, self.level = db, level
+        octave = torch.log2(centres.clamp_min(1.0))
+        waves = torch.stack([torch.cos(octave * math.pi / period) for period in (1, 1.7, 2.9, 5)])
+        others = torch.stack([torch.sin(octave * math.pi / period) for period in (1, 1.7, 2.9, 5)])
+        self.waves: Tensor
+        self.register_buffer("waves", torch.cat([waves, others]), persistent=False)
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            Of `Patches`.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        feature = batch["feature"]
+        drawn = torch.randn(len(feature), len(self.waves), device=feature.device) * (self.db / 2)
+        gain = torch.einsum("bw,wcf->bcf", drawn, self.waves)
+        gain = gain + self.level * torch.randn(len(feature), 1, 1, device=feature.device)
+        return {**batch, "feature": rescaled(feature, 10 ** (gain / 20)[..., None], self.compress)}
+
+
+@AUGMENTATIONS.register("smear")
+class Smear(nn.Module):
+    """Reverberation, roughly: every frame leaves a tail of magnitudes that dies away.
+
+    Parameters
+    ----------
+    feature : Feature
+        Its ``compress`` is undone and done again.
+    decay : float
+        Longest time in seconds until the tail has fallen by 60 dB.
+    most : float
+        Largest level of the tail.
+    """
+
+    def __init__(self, feature: Feature, *, decay: float = 1.0, most: float = 0.3) -> None:
+        super().__init__()
+        self.compress: float | None = getattr(feature, "compress", None)
+        self.rate, self.decay, self.most = feature.frame_rate, decay, most
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            Of `Patches`.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        feature = batch["feature"]
+        decay, most = (0.2 + (self.decay - 0.2) * float(torch.rand(()))), self.most * float(torch.rand(()))
+        taps = torch.arange(max(2, int(decay * self.rate / 2)), device=feature.device)
+        tail = most * 10 ** (-3 * taps / (decay * self.rate))
+        tail[0] = 1
+        linear = expand(feature, self.compress)
+        padded = F.pad(linear, (len(taps) - 1, 0)).flatten(0, 2)[:, None]
+        wet = F.conv1d(padded, tail.flip(0)[None, None])[:, 0].view_as(linear)
+        return {**batch, "feature": squeeze(wet, self.compress)}
+
+
+def expand(feature: Tensor, compress: float | None) -> Tensor:
+    """Undo ``log(1 + compress * x)``.
+
+    Parameters
+    ----------
+    feature : Tensor
+        As the feature gives it.
+    compress : float or None
+        Nothing is done if None.
+
+    Returns
+    -------
+    Tensor
+        Magnitudes.
+    """
+    return feature if compress is None else torch.expm1(feature) / compress
+
+
+def squeeze(magnitudes: Tensor, compress: float | None) -> Tensor:
+    """Do ``log(1 + compress * x)``.
+
+    Parameters
+    ----------
+    magnitudes : Tensor
+        Zero or positive.
+    compress : float or None
+        Nothing is done if None.
+
+    Returns
+    -------
+    Tensor
+        As the feature gives it.
+    """
+    return magnitudes if compress is None else torch.log1p(compress * magnitudes)
+
+
+def rescaled(feature: Tensor, gain: Tensor, compress: float | None) -> Tensor:
+    """Multiply magnitudes that may be compressed.
+
+    Parameters
+    ----------
+    feature : Tensor
+        As the feature gives it.
+    gain : Tensor
+        Factors.
+    compress : float or None
+        See `expand`.
+
+    Returns
+    -------
+    Tensor
+        As the feature gives it.
+    """
+    return squeeze(expand(feature, compress) * gain, compress)
