@@ -129,7 +129,7 @@ class Registry(Generic[T]):
                 raise RecipeError(f"{_at(where)}{self.kind} {name!r} has no argument {argument!r}; {hint}")
         try:
             return maker(**{**{key: value for key, value in given.items() if key in accepted}, **arguments})
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
             raise RecipeError(f"{_at(where)}{self.kind} {name!r}: {error}") from error
 
 
