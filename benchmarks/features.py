@@ -29,7 +29,11 @@ from glissando.paths import cache_dir
 SEED, RATE, SECONDS, HOP = 0, 22_050, 30, 256
 HARMONICS = (0.5, 1, 2, 3, 4, 5)
 BINS, OCTAVES, FMIN = 60, 6, 32.703
-SPEED, ERROR, MEL = "Harmonic CQT, 30 s, one core", "Harmonic CQT, error against the definition", "Log-mel, 30 s, one core"
+SPEED, ERROR, MEL = (
+    "Harmonic CQT, 30 s, one core",
+    "Harmonic CQT, error against the definition",
+    "Log-mel, 30 s, one core",
+)
 
 Waves = NDArray[np.float32]
 System = Callable[[Waves], Waves]
@@ -150,7 +154,9 @@ def main() -> None:
             rows.append(Row(ERROR, name, f"h={harmonic:g}", float(wrong[:, channel].mean()), len(wrong), "", low, high))
     batch = torch.from_numpy(np.stack(waves[:4]))
     rows += timed("Glissando, batch of 4", SPEED, lambda _: feature(batch), waves[:1], 2 if quick else 6)
-    rows += timed("Glissando, 4 in a loop", SPEED, lambda _: [feature(w[None]) for w in batch], waves[:1], 2 if quick else 6)
+    rows += timed(
+        "Glissando, 4 in a loop", SPEED, lambda _: [feature(w[None]) for w in batch], waves[:1], 2 if quick else 6
+    )
     mel = MelSpectrogram(RATE, n_fft=2048, hop=512, bands=128)
     rows += timed("Glissando", MEL, lambda wave: torch.log1p(10_000 * mel(torch.from_numpy(wave)[None])), waves, 3)
     theirs = partial(librosa.feature.melspectrogram, sr=RATE, n_fft=2048, hop_length=512, n_mels=128, center=False)

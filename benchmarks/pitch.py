@@ -36,7 +36,10 @@ FEATURES = ("cqt", "hcqt")
 MODELS = ("conv", "separable", "resnet", "convnext", "unet")
 METRICS = ("P", "R", "Acc", "Chroma Acc", "Note F")
 BOOK = {"chorales": "Bach10 .63 to .77", "maps": ".67 to .71"}
-PLACE = {"maps": (), "chorales": ("data.name=chorales", "data.split=piece", "data.where={stem: mix}", "data.shares=[0.7, 0.08, 0.22]")}
+PLACE = {
+    "maps": (),
+    "chorales": ("data.name=chorales", "data.split=piece", "data.where={stem: mix}", "data.shares=[0.7, 0.08, 0.22]"),
+}
 CQT = "feature={cqt: {hop: 512, octaves: 6, bins_per_octave: 60, bandwidth: 7500, compress: 100}}"
 
 Salience = tuple[NDArray[np.float64], NDArray[np.float64]]  # times, [frames, pitches]
@@ -68,16 +71,18 @@ def score(annotations: Annotations, estimate: FramePitches, task: Pitch) -> dict
     return task.evaluate(annotations, FramePitches(times[kept], common))
 
 
-def best_threshold(examples: Sequence[tuple[Annotations, Salience]], pick: Callable[[Salience, float], FramePitches]) -> float:
+def best_threshold(
+    examples: Sequence[tuple[Annotations, Salience]], pick: Callable[[Salience, float], FramePitches]
+) -> float:
     """The threshold with the best mean accuracy on validation recordings."""
     import mir_eval
 
     means = []
     for threshold in THRESHOLDS:
         values = []
-        for annotations, salience in examples:
+        for truth, salience in examples:
             times, estimate = salience[0][::4], pick((salience[0][::4], salience[1][::4]), threshold)
-            values.append(mir_eval.multipitch.metrics(times, sounding(annotations, times), times, estimate.frequencies)[2])
+            values.append(mir_eval.multipitch.metrics(times, sounding(truth, times), times, estimate.frequencies)[2])
         means.append(float(np.mean(values)))
     return THRESHOLDS[int(np.argmax(means))]
 
@@ -167,16 +172,22 @@ def table(data: str, minutes: float, longer: float) -> tuple[list[Row], dict[str
         rows += rows_of(data, name, scores[name], about)
     reference = runs["hcqt, conv"]
     parts = {part: reference.split().of(chosen(reference.recipe.data), part) for part in ("valid", "test")}
-    heard = {part: {key: summed_harmonics(reference, entry) for key, entry in held.items()} for part, held in parts.items()}
+    heard = {
+        part: {key: summed_harmonics(reference, entry) for key, entry in held.items()} for part, held in parts.items()
+    }
     rivals = {"no training: partials of the HCQT": (heard, by_salience)}
     if PEER.exists():
         peer = {part: basic_pitch(held, data) for part, held in parts.items()}
         rivals["basic-pitch 0.4.0"] = (peer, by_semitone)
     for name, (saliences, pick) in rivals.items():
-        tuned = best_threshold([(entry.annotations, saliences["valid"][key]) for key, entry in parts["valid"].items()], pick)
+        tuned = best_threshold(
+            [(entry.annotations, saliences["valid"][key]) for key, entry in parts["valid"].items()], pick
+        )
         ways = {name: tuned}
         if "basic" in name:
-            best = best_threshold([(entry.annotations, saliences["test"][key]) for key, entry in parts["test"].items()], pick)
+            best = best_threshold(
+                [(entry.annotations, saliences["test"][key]) for key, entry in parts["test"].items()], pick
+            )
             ways |= {f"{name}, threshold 0.3": 0.3, f"{name}, best threshold on the test": best}
         for way, threshold in ways.items():
             scores[way] = {
@@ -221,11 +232,25 @@ def main() -> None:
         trained = [name for name in scores if name.startswith(("cqt", "hcqt"))]
         losses = {name: _loss(data, name) for name in trained}
         ours = min(trained, key=lambda name: losses[name])  # chosen on validation
-        goals.append({"issue_line": f"Acc on the real pianos ({ours})", "goal": 0.65, "value": value[ours, "Acc"], "met": value[ours, "Acc"] >= 0.65})
+        goals.append(
+            {
+                "issue_line": f"Acc on the real pianos ({ours})",
+                "goal": 0.65,
+                "value": value[ours, "Acc"],
+                "met": value[ours, "Acc"] >= 0.65,
+            }
+        )
         if (peer := "basic-pitch 0.4.0, best threshold on the test") in scores:
             mean, low, high = difference(scores[ours], scores[peer])
             rows.append(Row(data, f"{ours} above {peer}", "Acc", mean, len(scores[ours]), low=low, high=high))
-            goals.append({"issue_line": "lower end of the interval of Acc above basic-pitch at its best", "goal": 0.0, "value": low, "met": low > 0})
+            goals.append(
+                {
+                    "issue_line": "lower end of the interval of Acc above basic-pitch at its best",
+                    "goal": 0.0,
+                    "value": low,
+                    "met": low > 0,
+                }
+            )
     write(
         "pitch",
         rows,

@@ -20,14 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from report import Row, write
 
-from glissando.data import Annotations, ArrayWriter, DataSet, pitch_matrix, write_pyjama
-from glissando.training import Estimator, draw_split, load_recipe, train
+from glissando.data import Annotations, ArrayWriter, DataSet, Entry, pitch_matrix, write_pyjama
+from glissando.training import Estimator, Recipe, draw_split, load_recipe, train
 
 SEED, RATE, BATCH, HOP = 0, 22_050, 16, 512
 SYSTEMS = ("Glissando", "plain PyTorch", "notebook")
@@ -52,7 +53,7 @@ def make(folder: Path, count: int, seconds: float) -> None:
     write_pyjama(folder / "tunes.pyjama", described)
 
 
-def recipe(folder: Path, epochs: int):
+def recipe(folder: Path, epochs: int) -> Recipe:
     """What all of them train."""
     changes = [f"data.name={folder / 'tunes.pyjama'}", "data.split=piece", "data.per_epoch=null", f"train.epochs={epochs}",
                "train.patience=1000", f"train.batch={BATCH}", "data.shares=[0.8, 0.1, 0.1]"]  # fmt: skip
@@ -68,7 +69,7 @@ def ours(folder: Path, epochs: int) -> Numbers:
     return {"loop": result["minutes"] * 60, "whole": whole, "Acc": result["metrics"]["Acc"]["mean"]}
 
 
-def loop(estimator: Estimator, batches, epochs: int) -> float:
+def loop(estimator: Estimator, batches: Iterable[list[torch.Tensor]], epochs: int) -> float:
     """The plain loop; seconds."""
     optimizer = torch.optim.AdamW(estimator.model.parameters(), 0.002)
     estimator.model.train()
@@ -82,7 +83,7 @@ def loop(estimator: Estimator, batches, epochs: int) -> float:
     return time.perf_counter() - start
 
 
-def _parts(folder: Path, epochs: int):
+def _parts(folder: Path, epochs: int) -> tuple[Recipe, list[Entry]]:
     made = recipe(folder, epochs)
     data = DataSet.open(folder / "tunes.pyjama")
     return made, [*draw_split(data, made.data).of(data, "train").values()]
@@ -97,7 +98,10 @@ def plain(folder: Path, epochs: int) -> Numbers:
     for entry in entries:
         feature = estimator.hear(entry.read()).float()
         target = torch.from_numpy(pitch_matrix(entry.annotations, estimator.times(feature.shape[-1]))[None]).float()
-        pairs += [(feature[..., at : at + patch], target[..., at : at + patch]) for at in range(0, feature.shape[-1] - patch + 1, patch)]
+        pairs += [
+            (feature[..., at : at + patch], target[..., at : at + patch])
+            for at in range(0, feature.shape[-1] - patch + 1, patch)
+        ]
     batches = torch.utils.data.DataLoader(pairs, BATCH, shuffle=True, drop_last=True)
     spent = loop(estimator, batches, epochs)
     return {"loop": spent, "whole": time.perf_counter() - start}
@@ -122,7 +126,9 @@ def notebook(folder: Path, epochs: int) -> Numbers:
             channels += [np.zeros_like(channels[0])] * (6 - len(channels))
             feature = np.log1p(100 * np.stack(channels)).astype(np.float32)
             out[f"{entry.key}/feature"] = feature
-            out[f"{entry.key}/target"] = pitch_matrix(entry.annotations, np.arange(feature.shape[-1]) * HOP / RATE)[None].astype(np.float32)
+            out[f"{entry.key}/target"] = pitch_matrix(entry.annotations, np.arange(feature.shape[-1]) * HOP / RATE)[
+                None
+            ].astype(np.float32)
     patch = made.data.patch
     with h5py.File(path) as held:
         places = [(key, at) for key in held for at in range(0, held[key]["feature"].shape[-1] - patch + 1, patch)]
@@ -131,11 +137,13 @@ def notebook(folder: Path, epochs: int) -> Numbers:
             def __len__(self) -> int:
                 return len(places)
 
-            def __getitem__(self, index: int):
+            def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
                 key, at = places[index]
                 return held[key]["feature"][..., at : at + patch], held[key]["target"][..., at : at + patch]
 
-        spent = loop(Estimator(made), torch.utils.data.DataLoader(Stored(), BATCH, shuffle=True, drop_last=True), epochs)
+        spent = loop(
+            Estimator(made), torch.utils.data.DataLoader(Stored(), BATCH, shuffle=True, drop_last=True), epochs
+        )
     return {"loop": spent, "whole": time.perf_counter() - start}
 
 
@@ -157,7 +165,9 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.system:
         torch.set_num_threads(2)
-        found = {"Glissando": ours, "plain PyTorch": plain, "notebook": notebook}[asked.system](asked.folder, asked.epochs)
+        found = {"Glissando": ours, "plain PyTorch": plain, "notebook": notebook}[asked.system](
+            asked.folder, asked.epochs
+        )
         found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(json.dumps(found))
         return
@@ -176,9 +186,13 @@ def main() -> None:
     for system, numbers in spent.items():
         for metric, unit in (("loop", "patches/s in the loop"), ("whole", "patches/s end to end")):
             values = [patches / one[metric] for one in numbers]
-            rows.append(Row("training", system, unit, float(np.median(values)), rounds, low=min(values), high=max(values)))
+            rows.append(
+                Row("training", system, unit, float(np.median(values)), rounds, low=min(values), high=max(values))
+            )
         memory = [one["memory"] for one in numbers]
-        rows.append(Row("training", system, "peak memory", float(np.median(memory)), rounds, "MiB", min(memory), max(memory)))
+        rows.append(
+            Row("training", system, "peak memory", float(np.median(memory)), rounds, "MiB", min(memory), max(memory))
+        )
     for row in rows:
         print(f"{row.system:16} {row.metric:24} {row.value:8.1f}")
     if asked.quick:
@@ -190,12 +204,14 @@ def main() -> None:
         rows,
         seed=SEED,
         title="Training throughput",
-        goals=[{"issue_line": "times the notebook's manner, end to end", "goal": 2.0, "value": ratio, "met": ratio >= 2}],
+        goals=[
+            {"issue_line": "times the notebook's manner, end to end", "goal": 2.0, "value": ratio, "met": ratio >= 2}
+        ],
         notes=[
             f"{count} tunes of {seconds:g} s made for the purpose, {epochs} epochs, batches of {BATCH} patches of {made.data.patch} frames, "
             "two threads, float32. Median, least and most of the rounds, the systems by turns, each in a process of its own from an empty cache.",
             "Glissando's loop validates every epoch, writes checkpoints and logs; end to end it also tunes, scores the test recordings and draws. "
-            "The others only train. Patches of Glissando overlap and are moved at random; counted are as many as the others see.",
+            "The others only train. Its patches are moved at random; counted are as many as the others see.",
             '"Notebook" is written here after the manner of the book\'s notebooks (librosa CQTs into HDF5, a Dataset that reads patches '
             "from it, a plain loop); it is not their code.",
         ],

@@ -27,7 +27,13 @@ def test_a_perfect_salience_has_perfect_scores() -> None:
     task = Pitch()
     estimate = task.predict(logits(NOTES), TIMES)
     scores = task.evaluate(NOTES, estimate)
-    assert all(abs(value - 1) < 1e-9 for value in scores.values()) and set(scores) == {"P", "R", "Acc", "Chroma Acc", "Note F"}
+    assert all(abs(value - 1) < 1e-9 for value in scores.values()) and set(scores) == {
+        "P",
+        "R",
+        "Acc",
+        "Chroma Acc",
+        "Note F",
+    }
     assert np.allclose(estimate.notes()[:, 2], [60, 64, 67])
     assert np.abs(estimate.notes()[:, :2] - NOTES.notes[:, :2]).max() <= 0.021
 

@@ -66,7 +66,7 @@ def test_partials_of_a_tone_lie_in_one_bin_of_all_harmonics() -> None:
     time = torch.arange(4 * RATE, dtype=torch.float64) / RATE
     tone = sum(torch.sin(2 * math.pi * 220 * h * time) for h in (1, 2, 3, 4, 5)).float()[None]
     salience = HCQT(RATE)(tone)[0, 1:, :, 170]
-    assert {int(row.argmax()) for row in salience[:, 60:240]} == {round(60 * math.log2(220 / 32.703)) - 60}
+    assert int(salience.log().mean(0).argmax()) == round(60 * math.log2(220 / 32.703))
 
 
 @pytest.mark.parametrize("make", [lambda: HCQT(RATE), lambda: CQT(RATE), lambda: CQT(RATE, hop=441, octaves=3)])

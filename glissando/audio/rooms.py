@@ -59,4 +59,5 @@ def reverberate(waveform: NDArray[np.float32], response: NDArray[np.float32]) ->
     """
     size = 1 << (len(waveform) + len(response) - 1).bit_length()
     wet = np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(response, size), size)
-    return wet[: len(waveform)].astype(np.float32)
+    cut: NDArray[np.float32] = wet[: len(waveform)].astype(np.float32)
+    return cut

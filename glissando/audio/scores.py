@@ -90,6 +90,7 @@ def render(
         score, sound = Path(folder) / "score.mid", Path(folder) / "sound.wav"
         score.write_bytes(midi(listed, program=program, tail=tail))
         command = [tool, "-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(gain), "-r", str(sample_rate)]
+        command += ["-o", "synth.dynamic-sample-loading=1"]  # only the instrument that plays
         command += ["-O", "float", "-T", "wav", "-F", str(sound), str(soundfont), str(score)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not sound.exists():

@@ -20,7 +20,8 @@ def evaluate(
     ] = None,
     part: Annotated[str, typer.Option("--part", help="Of the run's own split: train, valid or test.")] = "test",
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=1, help="Of every recording's beginning; else all.", show_default=False)
+        float | None,
+        typer.Option("--seconds", min=1, help="Of every recording's beginning; else all.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every entry.")] = False,
 ) -> None:

@@ -54,7 +54,9 @@ def estimate_each(estimator: Estimator, files: list[Path], out: Path) -> None:
         written = estimator.task.export(out, path.stem, estimate)
         picture = out / f"{path.stem}.png"
         estimator.task.plot(picture, outputs, times)
-        console.print(f"{path}: {', '.join(str(one) for one in [*written.values(), picture])}", soft_wrap=True, markup=False)
+        console.print(
+            f"{path}: {', '.join(str(one) for one in [*written.values(), picture])}", soft_wrap=True, markup=False
+        )
     for reason in failed:
         errors.print(reason, soft_wrap=True, markup=False, highlight=False)
     if failed:

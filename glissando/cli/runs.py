@@ -26,7 +26,9 @@ def list_runs(folder: FolderArgument = Path("runs"), as_json: Annotated[bool, ty
         result = run.result()
         goal = result.get("goal", "")
         value = result.get("metrics", {}).get(goal, {}).get("mean")
-        rows.append({"run": str(run.folder), "state": run.state, "data": run.recipe.data.name, "goal": goal, "value": value})
+        rows.append(
+            {"run": str(run.folder), "state": run.state, "data": run.recipe.data.name, "goal": goal, "value": value}
+        )
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return

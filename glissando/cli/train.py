@@ -22,12 +22,16 @@ def train(
     ] = None,
     changes: SetOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Run folder; below runs/ otherwise.", show_default=False)
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Run folder; below runs/ otherwise.", show_default=False),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped.", show_default=False)
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped.", show_default=False),
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help="Train with so many seeds; gives mean and interval.")] = 1,
+    repeat: Annotated[
+        int, typer.Option("--repeat", min=1, help="Train with so many seeds; gives mean and interval.")
+    ] = 1,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     list_recipes: Annotated[bool, typer.Option("--list", help="List the shipped recipes.")] = False,
 ) -> None:

@@ -71,7 +71,8 @@ class HCQT(Feature):
         top = min(bandwidth or math.inf, sample_rate / 2)
         # (Every octave once, by its lowest frequency; the harmonics name theirs.)
         starts = [[round(fmin * h * 2**o, 6) for o in range(octaves)] for h in self.harmonics]
-        self._octaves = {low: _Octave(low, sample_rate, hop, bins_per_octave, top) for low in sorted({*sum(starts, [])})}
+        lows = sorted({low for octaves in starts for low in octaves})
+        self._octaves = {low: _Octave(low, sample_rate, hop, bins_per_octave, top) for low in lows}
         self._starts = starts
         self.levels = max(octave.level for octave in self._octaves.values())
         reach = max(octave.half << octave.level for octave in self._octaves.values())

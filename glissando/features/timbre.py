@@ -104,5 +104,5 @@ class Chroma(Feature):
         Tensor, shape=(batch, 1, 12, frames)
             Each frame's largest is 1, unless the frame is silent.
         """
-        energy = self.fold @ self.cqt(waveform)
+        energy: Tensor = self.fold @ self.cqt(waveform)
         return energy / energy.amax(2, keepdim=True).clamp_min(1e-6)

@@ -109,6 +109,7 @@ class Task(ABC):
         examples : sequence of (Annotations, Tensor, ndarray)
             Truth, outputs and frame times of entries.
         """
+        return  # most tasks have nothing to tune
 
     @abstractmethod
     def plot(self, path: Path, outputs: Tensor, times: Times, annotations: Annotations | None = None) -> None:

@@ -244,7 +244,10 @@ class Pitch(Task):
         dict of str to Path
             Files by format: csv, midi, jams.
         """
-        files = {kind: folder / f"{name}{suffix}" for kind, suffix in (("csv", ".f0.csv"), ("midi", ".mid"), ("jams", ".jams"))}
+        files = {
+            kind: folder / f"{name}{suffix}"
+            for kind, suffix in (("csv", ".f0.csv"), ("midi", ".mid"), ("jams", ".jams"))
+        }
         lines = (
             ",".join([f"{time:.4f}", *(f"{hz:.2f}" for hz in found)])
             for time, found in zip(estimate.times, estimate.frequencies, strict=True)

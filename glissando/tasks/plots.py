@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,15 @@ Array = NDArray[np.float64]
 
 
 class Pitched(Protocol):
-    """Pitches by frame: times [s], and frequencies [Hz] of every frame."""
+    """Pitches by frame."""
 
-    times: Array
-    frequencies: list[Array]
+    @property
+    def times(self) -> Array:
+        """Of the frames, in seconds."""
+
+    @property
+    def frequencies(self) -> list[Array]:
+        """In Hz, by frame."""
 
 
 def salience(
@@ -56,7 +60,7 @@ def salience(
     found = np.flatnonzero(values.max(0) > 0.1)
     low = lowest + (found[0] if len(found) else 0) / bins_per_semitone - 3
     high = lowest + (found[-1] if len(found) else values.shape[1]) / bins_per_semitone + 3
-    axes: Sequence = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     extent = (times[0], times[-1], lowest, lowest + values.shape[1] / bins_per_semitone)
     for axis, title in zip(axes, ("Salience and estimate", "Estimate and truth"), strict=False):
         axis.set(ylabel="pitch", ylim=(low, high), title=title)
@@ -73,7 +77,7 @@ def salience(
     figure.savefig(path, dpi=110)
 
 
-def _dots(axis, pitches: Pitched, color: str, size: float, label: str | None = None) -> None:
+def _dots(axis: Any, pitches: Pitched, color: str, size: float, label: str | None = None) -> None:
     times = np.repeat(pitches.times, [len(one) for one in pitches.frequencies])
     hz = np.concatenate([*pitches.frequencies, np.zeros(0)])
     axis.scatter(times, 69 + 12 * np.log2(hz / 440), s=size, color=color, linewidths=0, label=label)

@@ -3,7 +3,7 @@
 from .estimator import Estimator
 from .fit import draw_split, evaluate, resume, train
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
-from .repeat import repeat
+from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "interval",
     "list_runs",
     "load_recipe",
+    "over_seeds",
     "plot_curves",
     "read_recipe",
     "repeat",

@@ -30,8 +30,9 @@ def card(run: Run) -> str:
     lines = [
         f"# {run.name}",
         "",
-        f"Task {_name(run.recipe.task)} on {data['name']}: {data['train']} entries to train, {data['valid']} to validate, "
-        f"{data['test']} to test ({split.origin} split, {split.group or 'entries'} never parted, seed {split.seed}).",
+        f"Task {_name(run.recipe.task)} on {data['name']}: {data['train']} entries to train, {data['valid']} to "
+        f"validate, {data['test']} to test ({split.origin} split, {split.group or 'entries'} never parted, "
+        f"seed {split.seed}).",
         "",
         "| metric | test mean | 95 % interval | n |",
         "|---|---|---|---|",
@@ -40,8 +41,8 @@ def card(run: Run) -> str:
             for name, one in result["metrics"].items()
         ),
         "",
-        f"{result['parameters']:,} parameters, {result['epochs']} epochs, {result['minutes']:.1f} minutes of training on "
-        f"{surroundings['machine']}; seed {run.recipe.train.seed}; tuned on validation: "
+        f"{result['parameters']:,} parameters, {result['epochs']} epochs, {result['minutes']:.1f} minutes of training "
+        f"on {surroundings['machine']}; seed {run.recipe.train.seed}; tuned on validation: "
         f"{', '.join(f'{name} {value:g}' for name, value in result['tuned'].items()) or 'nothing'}.",
         f"Weights: SHA-256 `{result['sha256']}`; glissando {surroundings['versions']['glissando']}, "
         f"torch {surroundings['versions']['torch']}, commit {surroundings['commit'] or 'unknown'}.",

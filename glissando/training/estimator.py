@@ -240,9 +240,14 @@ class Estimator:
         from safetensors.torch import load_file
 
         try:
-            state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+            state = {
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name, tensor in load_file(path).items()
+            }
             self.model.load_state_dict(state)
         except (OSError, SafetensorError) as error:
-            raise RecipeError(f"{path}: can't be read as weights ({str(error).splitlines()[0]}); train again") from error
+            raise RecipeError(
+                f"{path}: can't be read as weights ({str(error).splitlines()[0]}); train again"
+            ) from error
         except RuntimeError as error:
             raise RecipeError(f"{path}: holds the weights of another model than the recipe beside it") from error

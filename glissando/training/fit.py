@@ -7,7 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
@@ -29,6 +29,7 @@ from .runs import (
     CHECKPOINTS,
     CURVES,
     LOGS,
+    RECIPE,
     RESULT,
     SPLIT,
     WEIGHTS,
@@ -53,7 +54,12 @@ class _Material:
 
 
 def train(
-    recipe: Recipe, folder: str | Path, *, progress: Progress | None = None, bar: bool = False, accelerator: str = "auto"
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+    bar: bool = False,
+    accelerator: str = "auto",
 ) -> Run:
     """Train a recipe.
 
@@ -147,7 +153,8 @@ def chosen(part: DataPart) -> DataSet:
     keys = [
         key
         for key, entry in data.items()
-        if entry.has_audio and all(value in entry.annotations.labels.get(name, ()) for name, value in part.where.items())
+        if entry.has_audio
+        and all(value in entry.annotations.labels.get(name, ()) for name, value in part.where.items())
     ]
     if not keys:
         raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
@@ -188,7 +195,12 @@ def draw_split(data: DataSet, part: DataPart) -> Split:
 
 
 def evaluate(
-    run: Run, *, data: str | None = None, part: str = "test", seconds: float | None = None, progress: Progress | None = None
+    run: Run,
+    *,
+    data: str | None = None,
+    part: str = "test",
+    seconds: float | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score a trained run.
 
@@ -229,8 +241,11 @@ def _material(recipe: Recipe, name: str) -> _Material:
 def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str) -> Run:
     part, estimator = run.recipe.train, material.estimator
     patches = {name: _patches(material, name, run.recipe.data, part.seed, progress) for name in ("train", "valid")}
+    _check_shape(estimator, patches["valid"], run.folder)
     checkpoints = run.folder / CHECKPOINTS
-    best = callbacks.ModelCheckpoint(checkpoints, "best", monitor="valid_loss", save_last=True, enable_version_counter=False)
+    best = callbacks.ModelCheckpoint(
+        checkpoints, "best", monitor="valid_loss", save_last=True, enable_version_counter=False
+    )
     last = checkpoints / "last.ckpt"
     learner = Learner(estimator.model, estimator.task, part, augment=estimator.augment())
     begun = time.monotonic()
@@ -254,10 +269,15 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
         )
     clock = next(one for one in trainer.callbacks if isinstance(one, _Clock))  # type: ignore[attr-defined]
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    weights = {name.removeprefix("model."): value.contiguous() for name, value in state.items() if name.startswith("model.")}
+    weights = {
+        name.removeprefix("model."): value.contiguous() for name, value in state.items() if name.startswith("model.")
+    }
     estimator.model.to("cpu").load_state_dict(weights)
     estimator.model.eval()
-    valid = [(entry, *estimator.run(entry, material.cache, seconds=TUNING_SECONDS)) for entry in material.parts["valid"].values()]
+    valid = [
+        (entry, *estimator.run(entry, material.cache, seconds=TUNING_SECONDS))
+        for entry in material.parts["valid"].values()
+    ]
     estimator.task.tune([(entry.annotations, outputs, times) for entry, outputs, times in valid])
     found = _scores(estimator, material.cache, material.parts["test"], run.recipe.data.seconds, progress)
     save_file(weights, run.folder / f"{WEIGHTS}.part")
@@ -280,9 +300,7 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     return run
 
 
-def _patches(
-    material: _Material, name: str, part: DataPart, seed: int, progress: Progress | None
-) -> Patches:
+def _patches(material: _Material, name: str, part: DataPart, seed: int, progress: Progress | None) -> Patches:
     if name not in material.parts or not len(material.parts[name]):
         raise RecipeError(f"data set {part.name}: its split has no entries to {name}")
     entries = [*material.parts[name].values()]
@@ -291,6 +309,16 @@ def _patches(
         material.cache, entries, material.estimator.task.targets, frames=part.patch,
         hop=part.hop if name == "train" else None, jitter=name == "train", seed=seed, progress=told,
     )  # fmt: skip
+
+
+def _check_shape(estimator: Estimator, patches: Patches, folder: Path) -> None:
+    """Refuse a model whose outputs are not as large as the targets."""
+    wanted = tuple(patches[0]["target"].shape)
+    with torch.no_grad():
+        given = tuple(estimator.model(patches[0]["feature"][None])[0].shape)
+    if given != wanted:
+        sizes = [" x ".join(map(str, one)) for one in (given, wanted)]
+        raise RecipeError(f"{folder / RECIPE}: model: gives {sizes[0]}, but the task wants {sizes[1]}")
 
 
 def _scores(
@@ -313,10 +341,8 @@ def _loggers(folder: Path) -> list[Any]:
     """CSV files, one for every time the run was begun or resumed, and TensorBoard where it is installed."""
     version = f"{len([*(folder / LOGS).glob('*')]):03d}"
     found: list[Any] = [loggers.CSVLogger(folder, name=LOGS, version=version)]
-    try:
+    with suppress(ModuleNotFoundError):
         found.append(loggers.TensorBoardLogger(folder, name=LOGS, version=version))
-    except ModuleNotFoundError:
-        pass
     return found
 
 

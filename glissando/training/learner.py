@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
@@ -71,7 +72,7 @@ class Learner(lightning.LightningModule):
         """
         self._loss(batch, "valid_loss")
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make the optimizer.
 
         Returns

@@ -14,7 +14,7 @@ from ..errors import RecipeError
 from ..registry import short
 
 LARGEST = 200_000  # bytes of a recipe
-DEEPEST = 10  # recipes that lie on one another
+DEEPEST = 20  # levels of YAML, and recipes that lie on one another
 
 Spec = str | dict[str, Any]
 
@@ -231,9 +231,11 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(base)
     for key, value in overlay.items():
         below = merged.get(key)
-        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
-            merged[key] = value
-        elif len(below) == len(value) == 1 and below.keys() != value.keys():
+        if (
+            not isinstance(below, Mapping)
+            or not isinstance(value, Mapping)
+            or (len(below) == len(value) == 1 and below.keys() != value.keys())
+        ):
             merged[key] = value
         else:
             merged[key] = merge(below, value)
@@ -244,19 +246,21 @@ def _root() -> Path:
     return Path(str(resources.files("glissando") / "recipes"))
 
 
-def _read(name: str | Path, *, depth: int) -> dict[str, Any]:
+def _read(name: str | Path, *, depth: int, where: str = "") -> dict[str, Any]:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = _root() / f"{name}.yaml"
         if not path.is_relative_to(_root()) or ".." in path.parts or not path.is_file():
-            raise RecipeError(f"there is no recipe {str(name)!r}; shipped are: {', '.join(shipped())}")
+            raise RecipeError(f"{where}there is no recipe {str(name)!r}; shipped are: {', '.join(shipped())}")
     try:
         if path.stat().st_size > LARGEST:
             raise RecipeError(f"{path}: is too large for a recipe")
         content = _parse(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise RecipeError(f"{path}: can't be read ({reason}); name a YAML file, or one of {', '.join(shipped())}") from error
+        raise RecipeError(
+            f"{path}: can't be read ({reason}); name a YAML file, or one of {', '.join(shipped())}"
+        ) from error
     if not isinstance(content, dict):
         raise RecipeError(f"{path}: is not a recipe; it should say task, data, feature, model and train")
     base = content.pop("base", None)
@@ -267,21 +271,25 @@ def _read(name: str | Path, *, depth: int) -> dict[str, Any]:
     if depth == DEEPEST:
         raise RecipeError(f"{path}: base: recipes lie on one another more than {DEEPEST} deep, or in a circle")
     beside = path.parent / base
-    return merge(_read(beside if beside.is_file() else base, depth=depth + 1), content)
+    below = _read(beside if beside.is_file() else base, depth=depth + 1, where=f"{path}: base: ")
+    return merge(below, content)
 
 
 def _parse(text: str, where: str) -> Any:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise RecipeError(f"{where}: YAML aliases (*name) are not read; write the part out")
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise RecipeError(f"{where}: YAML aliases (*name) are not read; write the part out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise RecipeError(f"{where}: is nested too deeply")
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         said = getattr(error, "problem", None) or str(error).splitlines()[0]
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise RecipeError(f"{where}{line}: is no plain YAML ({said})") from error
-    except RecursionError as error:
-        raise RecipeError(f"{where}: is nested too deeply") from error
 
 
 def _nested(path: Sequence[str], value: object) -> dict[str, Any]:

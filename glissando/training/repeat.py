@@ -45,7 +45,9 @@ def repeat(
         place = Path(folder) / f"seed-{seed}"
         seeded = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
         there = (place / RECIPE).exists()
-        runs.append(resume(place, progress=progress, bar=bar) if there else train(seeded, place, progress=progress, bar=bar))
+        runs.append(
+            resume(place, progress=progress, bar=bar) if there else train(seeded, place, progress=progress, bar=bar)
+        )
     write(Path(folder) / SUMMARY, json.dumps(over_seeds([run.result() for run in runs]), indent=1))
     return runs
 

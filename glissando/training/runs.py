@@ -205,7 +205,9 @@ def begin(folder: Path, recipe: Recipe) -> Run:
         If there is a run.
     """
     if (folder / RECIPE).exists():
-        raise RecipeError(f"{folder}: is a run already; go on with --resume {folder}, or name another folder with --out")
+        raise RecipeError(
+            f"{folder}: is a run already; go on with --resume {folder}, or name another folder with --out"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     content = recipe.model_dump(mode="json", exclude_defaults=True)
     write(folder / ENVIRONMENT, json.dumps(environment(), indent=1))

@@ -25,7 +25,9 @@ SLOWEST, FASTEST = 56.0, 100.0  # BPM
 FERMATA, BREATH = 1.6, 0.2  # times as long; seconds of silence after it
 LEVEL = 0.06  # RMS of a voice, before they are mixed
 
-Score = tuple[tuple[tuple[float, float, int, bool], ...], ...]  # of voices: onset and length in quarters, pitch, fermata
+Score = tuple[
+    tuple[tuple[float, float, int, bool], ...], ...
+]  # of voices: onset and length in quarters, pitch, fermata
 
 
 def corpus() -> Path:
@@ -47,7 +49,11 @@ def corpus() -> Path:
     return Path(found.submodule_search_locations[0]) / "corpus" / "bach"
 
 
-@builder("chorales", "MusicXML files bwv*.mxl of four parts, as music21 ships them (it is where they are read from)", default=corpus)
+@builder(
+    "chorales",
+    "MusicXML files bwv*.mxl of four parts, as music21 ships them (it is where they are read from)",
+    default=corpus,
+)
 def chorales(folder: Path) -> Iterator[Source]:
     """List the chorales: of every one the mixture, then its stems.
 
@@ -95,16 +101,17 @@ def _notes(part: Any) -> Iterator[tuple[float, float, int, bool]]:
 
 
 class _Played:
-    """One performance: timing, instruments and loudness drawn by the name of the chorale; rendered once for its five entries."""
+    """One performance, drawn by the name of the chorale; rendered once for its five entries."""
 
     def __init__(self, name: str, score: Score, fonts: Sequence[Path]) -> None:
         self._rng = np.random.default_rng(zlib.crc32(name.encode()))
         self._name = name
-        self._font = fonts[self._rng.integers(len(fonts))]
+        self._font = fonts[int(self._rng.integers(len(fonts)))]
         self._programs = [int(self._rng.choice(programs)) for _, programs in VOICES]
         self._gains = self._rng.uniform(0.7, 1.4, len(VOICES))
         self._voices = self._perform(score)
-        self._lock, self._rendered, self._left = threading.Lock(), None, len(VOICES) + 1
+        self._lock, self._left = threading.Lock(), len(VOICES) + 1
+        self._rendered: NDArray[np.float32] | None = None
 
     def _perform(self, score: Score) -> list[list[Played]]:
         """Give every quarter a length, every onset its own haste, and fermatas their time."""
@@ -178,7 +185,8 @@ class _Played:
         padded = np.stack([np.pad(stem, (0, longest - len(stem))) for stem in stems])
         loudness = np.sqrt((padded**2).mean(1, keepdims=True)).clip(1e-6)
         balanced = padded / loudness * LEVEL * self._gains[:, None]
-        return (balanced * min(1.0, 0.98 / np.abs(balanced.sum(0)).max())).astype(np.float32)
+        mixed: NDArray[np.float32] = (balanced * min(1.0, 0.98 / np.abs(balanced.sum(0)).max())).astype(np.float32)
+        return mixed
 
 
 def _apart(notes: list[Played]) -> list[Played]:

@@ -52,7 +52,7 @@ class _Rendering:
     def __init__(self, path: Path, fonts: Sequence[Path]) -> None:
         self._path, self._song = path, path.parent.name
         self._rng = np.random.default_rng(int(self._song))
-        self._font = fonts[self._rng.integers(len(fonts))]
+        self._font = fonts[int(self._rng.integers(len(fonts)))]
         self._piano = bool(self._rng.random() < 0.6)
         self._program = int(self._rng.choice(PIANOS if self._piano else OTHERS))
 
