@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-faults bench-features bench-pitch bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser clean
+.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-faults bench-features bench-pitch bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -16,9 +16,9 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/gliss demo --out demo-out
 
-test: $(VENV)/.dev browser
+test: $(VENV)/.dev browser soundfont
 	for model in musicnn-msd musicnn-mtt musicnn-msd-vgg musicnn-mtt-vgg aisfx; do $(BIN)/gliss models get $$model || exit 1; done
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/test_rooms.py
@@ -89,6 +89,12 @@ browser:
 	@command -v chromium chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; } \
 	  || echo "No chromium here: the test of the page in a browser will be skipped."
+
+# Scores are played by FluidSynth; where it can't be installed, those tests are skipped by name.
+soundfont:
+	@command -v fluidsynth >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq fluidsynth timgm6mb-soundfont >/dev/null; } \
+	  || echo "No FluidSynth here: tests that play scores will be skipped."
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }

@@ -18,14 +18,17 @@ import pytest
 import scipy.io
 
 from glissando.audio import Audio, write
+from glissando.audio.scores import soundfonts
 from glissando.data import (
     BUILDERS,
     GROUPS,
+    Annotations,
     DataSet,
     build,
     card,
     data_folder,
     folds,
+    frame_times,
     load,
     names,
     official,
@@ -277,6 +280,31 @@ def guitar_notes(root: Path) -> int:
     return 3
 
 
+def pop909_renders(root: Path) -> int:
+    for song in ("001", "002"):
+        midi(root / song / f"{song}.mid")
+    return 2
+
+
+def chorales(root: Path) -> int:
+    """Two chorales of two bars, the last note under a fermata; and one with a fifth part, which is left out."""
+    import music21
+
+    root.mkdir(exist_ok=True)
+    for number, voices in ((1, 4), (2, 4), (3, 5)):
+        score = music21.stream.Score()
+        for voice, name in enumerate(("Soprano", "Alto", "Tenor", "Bass", "Continuo")[:voices]):
+            part = music21.stream.Part()
+            part.partName = name
+            for pitch in (72, 74, 76, 72):
+                part.append(music21.note.Note(pitch - 7 * voice, quarterLength=2.0))
+            part.notes[-1].expressions.append(music21.expressions.Fermata())
+            score.append(part)
+        score.write("mxl", root / f"bwv{number}.mxl")
+    return 10
+
+
+PLAYED: dict[str, Callable[[Path], int]] = {"chorales": chorales, "pop909-renders": pop909_renders}
 LAYOUTS: dict[str, Callable[[Path], int]] = {
     "asap": asap,
     "bach10": bach10,
@@ -314,7 +342,7 @@ def built(name: str, folder: Path) -> DataSet:
 
 
 def test_every_data_set_has_card_builder_and_test() -> None:
-    assert sorted(names()) == sorted(BUILDERS) == sorted(LAYOUTS)
+    assert sorted(names()) == sorted(BUILDERS) == sorted({**LAYOUTS, **PLAYED})
 
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
@@ -352,6 +380,58 @@ def test_builder_contract(name: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in data_folder(name).iterdir() if "lock" not in path.name) == sorted(
         ["build.json", f"{name}.pyjama", *([] if name in ("asap", "pop909") else [f"{name}_audio.hdf5"])]
     )
+
+
+needs_soundfonts = pytest.mark.skipif(
+    not soundfonts(), reason="no soundfont is installed (Debian: fluidsynth, timgm6mb-soundfont)"
+)
+
+
+@needs_soundfonts
+@pytest.mark.parametrize("name", sorted(PLAYED))
+def test_scores_are_played_as_they_are_annotated(name: str, tmp_path: Path) -> None:
+    expected = PLAYED[name](tmp_path / "official")
+    report = build(name, tmp_path / "official")
+    assert report.failed == [] and report.entries == expected
+    for entry in load(name).values():
+        wave, rate = entry.read(), entry.sample_rate
+        assert 0.05 < np.abs(wave).max() <= 0.98
+        for onset, offset, pitch in entry.annotations.notes[:8]:
+            piece = wave[int(onset * rate) : int(offset * rate)]
+            spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 1 << 16))
+            partials = [440 * 2 ** ((pitch - 69) / 12) * k for k in (1, 2, 3)]
+            around = [
+                spectrum[int(hz * 0.98 * 65536 / rate) : int(hz * 1.02 * 65536 / rate) + 1].max() for hz in partials
+            ]
+            assert max(around) > 4 * np.median(spectrum[: int(4 * partials[-1] * 65536 / rate)])
+
+
+@needs_soundfonts
+def test_chorales_have_stems_that_sum_to_the_mixture(tmp_path: Path) -> None:
+    chorales(tmp_path / "official")
+    build("chorales", tmp_path / "official")
+    data = load("chorales")
+    assert [key for key in data if key.startswith("bwv1")] == [
+        "bwv1", "bwv1-violin", "bwv1-clarinet", "bwv1-saxophone", "bwv1-bassoon"
+    ]  # fmt: skip
+    stems = [data[key].read() for key in data if key.startswith("bwv1-")]
+    assert np.abs(sum(stems) - data["bwv1"].read()).max() < 1e-3
+    mix = data["bwv1"].annotations
+    assert len(mix.curves) == 4 and len(mix.notes) == 16 and mix.labels["stem"] == ("mix",)
+    lengths = np.diff(mix.notes[mix.notes[:, 2] == 72][:, :2])
+    assert lengths[-1] > 1.1 * lengths[0]  # the fermata
+    times = frame_times(int(mix.end * 20), 20.0)
+    truth = pitch_matrix(mix, times)
+    notes = pitch_matrix(Annotations(mix.notes), times)
+    assert (truth != notes).mean() < 1e-3  # curves and notes say the same
+
+
+def test_played_sets_need_no_folder_but_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecipeError, match="--from DIR"):
+        build("maps")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match="pip install music21"):
+        build("chorales")
 
 
 @pytest.mark.parametrize(

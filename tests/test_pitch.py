@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from glissando.audio.rooms import reverberate, room
 from glissando.audio.scores import Played, midi, render, soundfonts
 from glissando.data import Annotations, F0Curve, frame_times, pitch_matrix, read_notes
 from glissando.tasks import Pitch
@@ -138,3 +139,15 @@ def test_fluidsynth_plays_the_pitch_that_is_written() -> None:
     middle = wave[8_000 : 8_000 + 16_384] * np.hanning(16_384)
     peak = np.argmax(np.abs(np.fft.rfft(middle, 1 << 18))) * 22_050 / (1 << 18)
     assert abs(12 * np.log2(peak / 440)) % 12 < 0.2 and 0.01 < np.abs(wave).max() <= 1
+
+
+def test_a_room_answers_after_the_sound_and_dies_away() -> None:
+    rate = 8_000
+    response = room(np.random.default_rng(0), rate, decay=0.5, wet=0.8)
+    assert response[0] == 1 and (response[1:] ** 2).sum() == pytest.approx(0.8, rel=1e-3)
+    early, late = (response[int(a * rate) : int(b * rate)] for a, b in ((0.05, 0.1), (0.35, 0.4)))
+    assert -45 < 10 * np.log10((late**2).sum() / (early**2).sum()) < -30  # 36 dB in 0.3 s, and it dulls
+    click = np.zeros(4_000, np.float32)
+    click[100] = 1
+    wet = reverberate(click, response)
+    assert len(wet) == 4_000 and not np.abs(wet[:100]).max() > 1e-6 and wet[100] == pytest.approx(1, abs=1e-5)

@@ -39,7 +39,8 @@ def room(rng: np.random.Generator, sample_rate: int, *, decay: float, wet: float
     np.add.at(tail, early.clip(max=len(tail) - 1), rng.uniform(-1, 1, 6) * 6)
     tail *= np.sqrt(wet / max(1e-12, float((tail**2).sum())))
     tail[0] = 1
-    return tail.astype(np.float32)
+    response: NDArray[np.float32] = tail.astype(np.float32)
+    return response
 
 
 def reverberate(waveform: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
