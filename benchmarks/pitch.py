@@ -29,7 +29,7 @@ from glissando.tasks.pitch import THRESHOLDS, peaks, sounding
 from glissando.training import Recipe, Run, load_recipe, resume, train
 from glissando.training.fit import chosen
 
-SEED, SECONDS, STEP = 0, 30.0, 512 / 22_050
+SEED, SECONDS, STEP = 0, 30.0, 1024 / 22_050
 CACHE = cache_dir() / "benchmarks" / "pitch"
 PEER = cache_dir() / "benchmarks" / "peers" / "basic-pitch" / "bin" / "python"
 FEATURES = ("cqt", "hcqt")
@@ -40,7 +40,7 @@ PLACE = {
     "maps": (),
     "chorales": ("data.name=chorales", "data.split=piece", "data.where={stem: mix}", "data.shares=[0.7, 0.08, 0.22]"),
 }
-CQT = "feature={cqt: {hop: 512, octaves: 6, bins_per_octave: 60, bandwidth: 7500, compress: 100}}"
+CQT = "feature={cqt: {hop: 1024, octaves: 6, bins_per_octave: 60, bandwidth: 7500, compress: 100}}"
 
 Salience = tuple[NDArray[np.float64], NDArray[np.float64]]  # times, [frames, pitches]
 Scores = dict[str, dict[str, float]]

