@@ -171,7 +171,7 @@ def main() -> None:
                 "(a slip in its outer loop), so its own network was run window by window.",
                 "",
                 "Both hear the demo tracks as libsndfile decodes them. Where the extra `formats` is installed, Opus files are decoded by "
-                "FFmpeg, whose samples differ by rounding; its row is what that does to the result.",
+                "FFmpeg, whose samples differ by up to 1e-4 of their level; its row is what that does to the result.",
                 "",
                 "The aiSFX comparison covers one window, because the original scales a whole file to peak 1 and we scale every window.",
             ],
