@@ -45,6 +45,7 @@ EXAMPLES = {
     "transformer/sinusoidal": ({"heads": 2, "positions": "sinusoidal", "causal": True}, SEQUENCE, (10, 8)),
     "transformer/token": ({"heads": 2, "positions": "none", "output": "token"}, SEQUENCE, (8,)),
     "transformer/context": ({"heads": 2, "context": "memory"}, SEQUENCE, (10, 8)),
+    "subpixel2d": ({"bins": 2}, MAP, (1, 24, 10)),
     "unet2d": ({"channels": 4, "depth": 2, "film": "condition"}, MAP, (4, 12, 10)),
     "unet2d/interpolated": (
         {"channels": 4, "depth": 2, "upsampling": "interpolated", "join": "add", "stride": [2, 3]},
@@ -131,6 +132,23 @@ def test_gradients_reach_every_parameter(example: str) -> None:
         if weight.requires_grad:
             assert weight.grad is not None and weight.grad.abs().sum() > 0, name
             assert weight.grad.isfinite().all(), name
+
+
+def test_channels_become_bins_in_order() -> None:
+    x = noise(1, 6, 4, 5)
+    y = brick("subpixel2d", (1, 6, 4, 5), bins=3)(x)
+    assert y.shape == (1, 2, 12, 5)
+    assert torch.equal(y[0, 1, 2 * 3 + 1], x[0, 1 * 3 + 1, 2])
+
+
+@pytest.mark.parametrize("stride", [[2, 1], [2, 3]])
+def test_a_stride_of_kernel_one_thins_first(stride: list[int]) -> None:
+    """The same numbers; torch 2.13 would damage its memory in the backward pass with channels last."""
+    layer = brick("conv2d", (2, 3, 13, 10), channels=4, kernel=1, stride=stride, norm="none", activation="none")
+    inner = next(part for part in layer.modules() if isinstance(part, nn.Conv2d))
+    assert inner.stride == (1, 1)
+    x = noise(2, 3, 13, 10)
+    torch.testing.assert_close(layer(x), nn.functional.conv2d(x, inner.weight, inner.bias, stride=tuple(stride)))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -24,8 +24,8 @@ class HCQT(Feature):
     on top of each other. A sinusoid of amplitude 1 at the centre of a bin gives 1.
 
     Every octave is computed once, at the lowest rate that holds it, and serves all harmonics in which it lies (0.5, 1,
-    2 and 4 share all but the outermost). Kernels are Hann windows of ``1 / tanh(log(2) / bins_per_octave)`` periods, 87
-    for 60 bins; as they are even and odd about the frame's centre, half the multiplications do.
+    2 and 4 share all but the outermost). Kernels are Hann windows of ``filter_scale / tanh(log(2) / bins_per_octave)``
+    periods, 87 for 60 bins; as they are even and odd about the frame's centre, half the multiplications do.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class HCQT(Feature):
         Number of each.
     harmonics : sequence of float
         Channels.
+    filter_scale : float
+        Length of the kernels; below 1, bins overlap more and hear shorter stretches of time.
     bandwidth : float, optional
         In Hz, where the source holds less than its rate could; bins above it are 0, as are those above Nyquist.
     compress : float, optional
@@ -59,6 +61,7 @@ class HCQT(Feature):
         octaves: int = 6,
         bins_per_octave: int = 60,
         harmonics: Sequence[float] = (0.5, 1, 2, 3, 4, 5),
+        filter_scale: float = 1.0,
         bandwidth: float | None = None,
         compress: float | None = None,
     ) -> None:
@@ -72,7 +75,7 @@ class HCQT(Feature):
         # (Every octave once, by its lowest frequency; the harmonics name theirs.)
         starts = [[round(fmin * h * 2**o, 6) for o in range(octaves)] for h in self.harmonics]
         lows = sorted({low for octaves in starts for low in octaves})
-        self._octaves = {low: _Octave(low, sample_rate, hop, bins_per_octave, top) for low in lows}
+        self._octaves = {low: _Octave(low, sample_rate, hop, bins_per_octave, filter_scale, top) for low in lows}
         self._starts = starts
         self.levels = max(octave.level for octave in self._octaves.values())
         reach = max(octave.half << octave.level for octave in self._octaves.values())
@@ -137,6 +140,8 @@ class CQT(HCQT):
         Lowest frequency in Hz.
     octaves, bins_per_octave : int
         Number of each.
+    filter_scale : float
+        Length of the kernels; see `HCQT`.
     bandwidth : float, optional
         In Hz; bins above it are 0.
     compress : float, optional
@@ -155,6 +160,7 @@ class CQT(HCQT):
         fmin: float = 32.703,
         octaves: int = 7,
         bins_per_octave: int = 36,
+        filter_scale: float = 1.0,
         bandwidth: float | None = None,
         compress: float | None = None,
     ) -> None:
@@ -165,6 +171,7 @@ class CQT(HCQT):
             octaves=octaves,
             bins_per_octave=bins_per_octave,
             harmonics=(1,),
+            filter_scale=filter_scale,
             bandwidth=bandwidth,
             compress=compress,
         )
@@ -173,8 +180,8 @@ class CQT(HCQT):
 class _Octave:
     """The kernels of one octave at the lowest rate that holds it: their even and odd halves."""
 
-    def __init__(self, low: float, sample_rate: int, hop: int, bins: int, top: float) -> None:
-        quality = 1 / math.tanh(math.log(2) / bins)  # periods a kernel, as librosa has it
+    def __init__(self, low: float, sample_rate: int, hop: int, bins: int, filter_scale: float, top: float) -> None:
+        quality = filter_scale / math.tanh(math.log(2) / bins)  # periods a kernel, as librosa has it
         frequencies = low * 2 ** (np.arange(bins) / bins)
         highest = min(frequencies[-1] * (1 + 2 / quality), sample_rate / 2)
         self.level = 0

@@ -82,6 +82,64 @@ class UNet2d(Conditioned):
         return x[:, :, :bins, :frames]
 
 
+class SubPixel(nn.Module):
+    """Turns every group of so many channels into as many bins.
+
+    Parameters
+    ----------
+    bins : int
+        Channels that become bins.
+    """
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Move channels to bins.
+
+        Parameters
+        ----------
+        x : Tensor, shape=(batch, channels, bins, frames)
+            A map.
+
+        Returns
+        -------
+        Tensor, shape=(batch, channels // n, bins * n, frames)
+            Channel ``c * n + i`` of bin ``b`` is bin ``b * n + i`` of channel ``c``.
+        """
+        batch, channels, bins, frames = x.shape
+        grouped = x.reshape(batch, channels // self.bins, self.bins, bins, frames)
+        return grouped.transpose(2, 3).flatten(2, 3)
+
+
+@BRICKS.register("subpixel2d")
+def subpixel2d(inputs: Sequence[int], *, bins: int) -> nn.Module:
+    """Upsample along bins without weights of its own: channels become bins.
+
+    Parameters
+    ----------
+    inputs : sequence of int
+        Shape of the map that comes in; its channels must be a multiple of ``bins``.
+    bins : int
+        How many bins one becomes.
+
+    Returns
+    -------
+    Module
+        Gives a map.
+
+    References
+    ----------
+    Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
+    network", CVPR 2016.
+    """
+    channels, bins = map_channels(inputs), count(bins, "bins", low=2)
+    if channels % bins:
+        raise ValueError(f"{channels} channels can't become groups of {bins} bins; give a multiple")
+    return SubPixel(bins)
+
+
 @BRICKS.register("unet2d")
 def unet2d(
     inputs: Sequence[int],
