@@ -39,7 +39,7 @@ def open_decoder(path: Path) -> SoundFileDecoder | AVDecoder:
     import soundfile
 
     av = _pyav() if path.suffix.lower() == ".opus" else None
-    if av is not None:  # FFmpeg decodes it in half the time
+    if av is not None:  # FFmpeg decodes it faster
         with contextlib.suppress(AudioError):
             return AVDecoder(path, av)
     try:

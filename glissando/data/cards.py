@@ -62,7 +62,7 @@ _CARDS = [
         "multi-pitch",
         "the scores of the package music21, and soundfonts of Debian",
         "scores: as music21 ships them (BSD, some parts with permission); renderings follow the soundfonts (MIT)",
-        "about 340 pieces, 4 hours, each with four stems",
+        "the four-part chorales of the corpus, each with four stems",
         "by piece",
         22_050,
         "all",

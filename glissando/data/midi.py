@@ -1,4 +1,4 @@
-"""Notes from MIDI files: a reader of its own, ten times as fast as general ones, which build an object per message."""
+"""Notes from MIDI files: a reader of its own, for general ones build an object per message."""
 
 from __future__ import annotations
 

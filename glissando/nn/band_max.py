@@ -1,4 +1,4 @@
-"""Convolutions with tall kernels of which only the maximum over the bands is kept, several times as fast on a CPU.
+"""Convolutions with tall kernels of which only the maximum over the bands is kept, faster on a CPU.
 
 Along the bands, a convolution is a product of spectra. Read back at positions ``p`` that lie symmetrically around
 zero, the product ``Z`` gives ``a(p) + b(p)`` with ``a`` even (the cosines) and ``b`` odd (the sines). So half the

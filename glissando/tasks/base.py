@@ -127,6 +127,7 @@ class Task(ABC):
             The truth.
         """
 
+    @abstractmethod
     def export(self, folder: Path, name: str, estimate: Any) -> Mapping[str, Path]:
         """Write an estimate as files of the field's formats.
 
@@ -144,7 +145,6 @@ class Task(ABC):
         mapping of str to Path
             Files by format.
         """
-        raise NotImplementedError
 
 
 TASKS: Registry[Task] = Registry("task")
