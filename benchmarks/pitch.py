@@ -1,6 +1,6 @@
 """Multi-pitch estimation in the book's form: sets by features by architectures, beside basic-pitch and no training.
 
-    python pitch.py [--quick] [--epochs 12] [--only maps]
+    python pitch.py [--quick] [--epochs 8] [--only maps]
 
 Needs the sets (``gliss data build chorales``; ``gliss data build maps --from DIR``) and, for its row, basic-pitch's
 environment (``make peer-basic-pitch``). Every cell is a run below CACHE/benchmarks/pitch: a killed benchmark goes on.
@@ -26,7 +26,7 @@ from glissando.data import Annotations, DataSet, Entry, data_folder
 from glissando.paths import cache_dir
 from glissando.tasks import FramePitches, Pitch
 from glissando.tasks.pitch import THRESHOLDS, peaks, sounding
-from glissando.training import Recipe, Run, load_recipe, resume, train
+from glissando.training import Recipe, Run, load_recipe, resume, shipped_run, train
 from glissando.training.fit import chosen
 
 SEED, SECONDS, STEP = 0, 30.0, 1024 / 22_050
@@ -34,6 +34,7 @@ CACHE = cache_dir() / "benchmarks" / "pitch"
 PEER = cache_dir() / "benchmarks" / "peers" / "basic-pitch" / "bin" / "python"
 FEATURES = ("cqt", "hcqt")
 MODELS = ("conv", "separable", "resnet", "convnext", "unet")
+SHIPPED = "the shipped weights, trained on renders alone"
 METRICS = ("P", "R", "Acc", "Chroma Acc", "Note F")
 BOOK = {"chorales": "Bach10 .63 to .77", "maps": ".67 to .71"}
 PLACE = {
@@ -46,9 +47,9 @@ Salience = tuple[NDArray[np.float64], NDArray[np.float64]]  # times, [frames, pi
 Scores = dict[str, dict[str, float]]
 
 
-def recipe(data: str, feature: str, model: str, epochs: int) -> Recipe:
+def recipe(data: str, feature: str, model: str, epochs: int, *more: str) -> Recipe:
     """The recipe of a cell of the table."""
-    changes = [*PLACE[data], f"train.epochs={epochs}", f"train.patience={epochs}"]
+    changes = [*PLACE[data], f"train.epochs={epochs}", f"train.patience={epochs}", *more]
     return load_recipe(f"pitch/hcqt-{model}", changes=[*changes, *([CQT] if feature == "cqt" else [])])
 
 
@@ -148,30 +149,39 @@ def _piece(key: str) -> str:
     return key.rpartition("_")[0] if key.startswith("MAPS") else key
 
 
-def table(data: str, epochs: int, longer: int) -> tuple[list[Row], dict[str, Scores]]:
-    """All systems on one set."""
-    rows: list[Row] = []
-    scores: dict[str, Scores] = {}
+def trainings(data: str, epochs: int, longer: int) -> dict[str, Run]:
+    """Every cell of the table; the two with the least validation loss longer; and one that begins as the shipped weights."""
     runs: dict[str, Run] = {}
     for feature in FEATURES:
         for model in MODELS:
             runs[f"{feature}, {model}"] = cell(f"{data}-{feature}-{model}", recipe(data, feature, model, epochs))
-    leading = sorted(runs, key=lambda name: runs[name].result()["valid_loss"])[:2]  # (validation chooses, not the test)
-    for name in leading if longer else ():
+    for name in sorted(runs, key=lambda name: _loss(runs[name]))[:2] if longer else ():
         feature, model = name.split(", ")
         runs[f"{name}, {longer} epochs"] = cell(f"{data}-{feature}-{model}-long", recipe(data, feature, model, longer))
+    if data == "maps" and longer:
+        begun = recipe(data, "hcqt", "unet", longer, "train.start=pitch", "train.rate=0.001")
+        runs[f"hcqt, unet, from the shipped weights, {longer} epochs"] = cell(f"{data}-from-shipped", begun)
+    return runs
+
+
+def table(data: str, epochs: int, longer: int) -> tuple[list[Row], dict[str, Scores], dict[str, float]]:
+    """All systems on one set: rows, scores of recordings, and the validation losses of those that were trained on it."""
+    rows: list[Row] = []
+    scores: dict[str, Scores] = {}
+    runs = trainings(data, epochs, longer)
     task = Pitch()
-    for name, run in runs.items():
-        estimator, entries = run.estimator(), run.split().of(chosen(run.recipe.data), "test")
+    tested = runs["hcqt, conv"].split().of(chosen(runs["hcqt, conv"].recipe.data), "test")
+    for name, run in {**runs, SHIPPED: shipped_run("pitch")}.items():
+        estimator, entries = run.estimator(), tested
         cache, scores[name] = estimator.cache(), {}
         for key, entry in entries.items():
             outputs, times = estimator.run(entry, cache, seconds=SECONDS + 1)
             scores[name][key] = score(entry.annotations, estimator.task.predict(outputs, times), task)
         result = run.result()
-        about = {"training, minutes": result["minutes"], "parameters": result["parameters"]}
-        rows += rows_of(data, name, scores[name], about)
+        about = {"training, minutes of a core": result["minutes"], "parameters": result["parameters"]}
+        rows += rows_of(data, name, scores[name], about if name in runs else {})
     reference = runs["hcqt, conv"]
-    parts = {part: reference.split().of(chosen(reference.recipe.data), part) for part in ("valid", "test")}
+    parts = {"valid": reference.split().of(chosen(reference.recipe.data), "valid"), "test": tested}
     heard = {
         part: {key: summed_harmonics(reference, entry) for key, entry in held.items()} for part, held in parts.items()
     }
@@ -195,7 +205,7 @@ def table(data: str, epochs: int, longer: int) -> tuple[list[Row], dict[str, Sco
                 for key, entry in parts["test"].items()
             }
             rows += rows_of(data, way, scores[way], {"threshold": threshold})
-    return rows, scores
+    return rows, scores, {name: _loss(run) for name, run in runs.items()}
 
 
 def difference(ours: Scores, theirs: Scores) -> tuple[float, float, float]:
@@ -209,8 +219,8 @@ def main() -> None:
     """Train, score and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="no training but what is there; prints, writes nothing")
-    parser.add_argument("--epochs", type=int, default=12, help="of every cell")
-    parser.add_argument("--longer", type=int, default=40, help="epochs of the leading two; 0 for none")
+    parser.add_argument("--epochs", type=int, default=8, help="of every cell")
+    parser.add_argument("--longer", type=int, default=30, help="epochs of the leading two; 0 for none")
     parser.add_argument("--only", choices=[*PLACE], help="one set")
     asked = parser.parse_args()
     if asked.quick:
@@ -218,20 +228,19 @@ def main() -> None:
             found = json.loads(result.read_text())
             print(f"{result.parent.name:30} Acc {found['metrics']['Acc']['mean']:.3f}  {found['minutes']:.1f} min")
         return
+    torch.set_num_threads(1)  # (sets may be trained side by side, and minutes are minutes of a core)
     rows: list[Row] = []
     goals: list[dict[str, object]] = []
     for data in [asked.only] if asked.only else PLACE:
         if not (data_folder(data) / f"{data}.pyjama").exists():
             print(f"{data} is not built; left out")
             continue
-        found, scores = table(data, asked.epochs, asked.longer)
+        found, scores, losses = table(data, asked.epochs, asked.longer)
         rows += found
         if data != "maps":
             continue
         value = {(row.system, row.metric): row.value for row in found}
-        trained = [name for name in scores if name.startswith(("cqt", "hcqt"))]
-        losses = {name: _loss(data, name) for name in trained}
-        ours = min(trained, key=lambda name: losses[name])  # chosen on validation
+        ours = min(losses, key=lambda name: losses[name])  # chosen on validation
         goals.append(
             {
                 "issue_line": f"Acc on the real pianos ({ours})",
@@ -261,16 +270,15 @@ def main() -> None:
             f"Frames of {STEP * 1000:.0f} ms of the first {SECONDS:.0f} s of every test recording; `mir_eval.multipitch`, half a semitone. "
             "MAPS: trained on the synthesised pianos, tested on the real Disklavier, no shared piece; only part of the published set "
             "(54 of 210 synthesised and 34 of 60 real recordings, lossy, 16 kHz). Chorales are synthetic, split by piece.",
-            f"Every cell trained {asked.epochs} epochs of 64 minutes of audio, the two with the least validation loss {asked.longer}; "
+            f"Every cell trained {asked.epochs} epochs of {320 * 128 * STEP / 60:.0f} minutes of audio, the two with the least validation loss {asked.longer}; "
             "small networks, one seed. Thresholds are tuned on validation recordings, unless a row says otherwise.",
             f"The book, on its own (full) sets and protocol: {', '.join(f'{name}: {value}' for name, value in BOOK.items())}; its notebooks' numbers are not of these recordings.",
         ],
     )
 
 
-def _loss(data: str, name: str) -> float:
-    feature, model, *long = name.split(", ")
-    return float(Run.open(CACHE / f"{data}-{feature}-{model}{'-long' if long else ''}").result()["valid_loss"])
+def _loss(run: Run) -> float:
+    return float(run.result()["valid_loss"])
 
 
 if __name__ == "__main__":

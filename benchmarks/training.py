@@ -1,6 +1,6 @@
 """Training throughput: our loop, with data loading, beside the same model in plain PyTorch and in the manner of notebooks.
 
-    python training.py [--quick]
+    python training.py [--quick] [--book DIR]
 
 The set is made here: tunes of tones, as long as a small real set. Three systems train the same network (`pitch/hcqt-conv`)
 on it, at float32 and the same threads, each in a process of its own, by turns:
@@ -8,11 +8,13 @@ on it, at float32 and the same threads, each in a process of its own, by turns:
 * Glissando: `glissando.training.train` to the end of its epochs, features computed first, as `gliss train` does.
 * plain PyTorch: the same cached features in memory, a DataLoader and a loop of ten lines: the least that training can cost.
 * notebook: what teaching notebooks do: six CQTs of librosa a recording, kept in HDF5, patches read from it by a Dataset.
+* the book's code, where ``--book DIR`` names a folder with its notebooks: its own ``feature.py`` in the place of ours above.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
@@ -20,8 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -30,9 +34,10 @@ from report import Row, write
 from glissando.data import Annotations, ArrayWriter, DataSet, Entry, pitch_matrix, write_pyjama
 from glissando.training import Estimator, Recipe, draw_split, load_recipe, train
 
-SEED, RATE, BATCH, HOP = 0, 22_050, 16, 512
-SYSTEMS = ("Glissando", "plain PyTorch", "notebook")
+SEED, RATE, BATCH, HOP, HARMONICS = 0, 22_050, 8, 1024, (0.5, 1, 2, 3, 4, 5)
+SYSTEMS = ("Glissando", "plain PyTorch", "notebook", "the book's code")
 Numbers = dict[str, float]
+Hear = Callable[[np.ndarray], np.ndarray]
 
 
 def make(folder: Path, count: int, seconds: float) -> None:
@@ -107,28 +112,44 @@ def plain(folder: Path, epochs: int) -> Numbers:
     return {"loop": spent, "whole": time.perf_counter() - start}
 
 
-def notebook(folder: Path, epochs: int) -> Numbers:
+def six_cqts(wave: np.ndarray) -> np.ndarray:
+    """Six CQTs of librosa, those above half the rate left out."""
+    import librosa
+
+    channels = [
+        np.abs(
+            librosa.cqt(wave, sr=RATE, hop_length=HOP, fmin=32.7 * h, n_bins=360, bins_per_octave=60, filter_scale=0.5)
+        )
+        for h in HARMONICS
+        if 32.7 * h * 2 ** (359 / 60) < RATE / 2
+    ]
+    return np.stack(channels + [np.zeros_like(channels[0])] * (len(HARMONICS) - len(channels)))
+
+
+def books_hcqt(book: Path) -> Hear:
+    """The harmonic CQT of the book's own ``feature.py``, which this runs: it must be the user's own copy."""
+    spec = importlib.util.spec_from_file_location("book_feature", book / "feature.py")
+    if spec is None or spec.loader is None or not (book / "feature.py").is_file():
+        raise SystemExit(f"{book}: has no feature.py; name the folder with the book's notebooks")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    asked = SimpleNamespace(h_l=list(HARMONICS), FMIN=32.7, HOP_LENGTH=HOP, BINS_PER_OCTAVE=60, N_BINS=360)
+    return lambda wave: module.f_get_hcqt(wave, RATE, asked)[0]
+
+
+def notebook(folder: Path, epochs: int, hear: Hear = six_cqts) -> Numbers:
     """Features by librosa into HDF5, then patches from it."""
     import h5py
-    import librosa
 
     start = time.perf_counter()
     made, entries = _parts(folder, epochs)
     path = folder / f"features-{time.time_ns()}.hdf5"
     with h5py.File(path, "w") as out:
         for entry in entries:
-            wave = entry.read()
-            channels = [
-                np.abs(librosa.cqt(wave, sr=RATE, hop_length=HOP, fmin=32.7 * h, n_bins=360, bins_per_octave=60))
-                for h in (0.5, 1, 2, 3, 4, 5)
-                if 32.7 * h * 2 ** (359 / 60) < RATE / 2
-            ]
-            channels += [np.zeros_like(channels[0])] * (6 - len(channels))
-            feature = np.log1p(100 * np.stack(channels)).astype(np.float32)
+            feature = np.log1p(100 * hear(entry.read())).astype(np.float32)
+            times = np.arange(feature.shape[-1]) * HOP / RATE
             out[f"{entry.key}/feature"] = feature
-            out[f"{entry.key}/target"] = pitch_matrix(entry.annotations, np.arange(feature.shape[-1]) * HOP / RATE)[
-                None
-            ].astype(np.float32)
+            out[f"{entry.key}/target"] = pitch_matrix(entry.annotations, times)[None].astype(np.float32)
     patch = made.data.patch
     with h5py.File(path) as held:
         places = [(key, at) for key in held for at in range(0, held[key]["feature"].shape[-1] - patch + 1, patch)]
@@ -147,10 +168,11 @@ def notebook(folder: Path, epochs: int) -> Numbers:
     return {"loop": spent, "whole": time.perf_counter() - start}
 
 
-def child(system: str, folder: Path, epochs: int) -> Numbers:
+def child(system: str, folder: Path, epochs: int, book: Path | None) -> Numbers:
     """Run one system in a process of its own."""
     environment = {**os.environ, "GLISSANDO_CACHE": str(folder / f"cache-{time.time_ns()}")}
     command = [sys.executable, __file__, "--system", system, "--folder", str(folder), "--epochs", str(epochs)]
+    command += [] if book is None else ["--book", str(book)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -159,19 +181,24 @@ def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a smaller set, one round; writes nothing")
+    parser.add_argument(
+        "--book", type=Path, metavar="DIR", help="folder with the book's notebooks, whose feature.py is run"
+    )
     parser.add_argument("--system", choices=SYSTEMS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--epochs", type=int, default=6, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.system:
         torch.set_num_threads(2)
-        found = {"Glissando": ours, "plain PyTorch": plain, "notebook": notebook}[asked.system](
-            asked.folder, asked.epochs
-        )
+        ways = {"Glissando": ours, "plain PyTorch": plain, "notebook": notebook}
+        if asked.book:
+            ways[SYSTEMS[-1]] = partial(notebook, hear=books_hcqt(asked.book))
+        found = ways[asked.system](asked.folder, asked.epochs)
         found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(json.dumps(found))
         return
     count, seconds, rounds, epochs = (10, 10.0, 1, 2) if asked.quick else (60, 30.0, 3, asked.epochs)
+    systems = SYSTEMS if asked.book else SYSTEMS[:-1]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -179,10 +206,10 @@ def main() -> None:
         made, entries = _parts(folder, epochs)
         frames = int(seconds * RATE / HOP) + 1
         patches = len(entries) * (frames // made.data.patch) * epochs
-        spent: dict[str, list[Numbers]] = {system: [] for system in SYSTEMS}
+        spent: dict[str, list[Numbers]] = {system: [] for system in systems}
         for _ in range(rounds):
-            for system in SYSTEMS:
-                spent[system].append(child(system, folder, epochs))
+            for system in systems:
+                spent[system].append(child(system, folder, epochs, asked.book))
     for system, numbers in spent.items():
         for metric, unit in (("loop", "patches/s in the loop"), ("whole", "patches/s end to end")):
             values = [patches / one[metric] for one in numbers]
@@ -213,7 +240,7 @@ def main() -> None:
             "Glissando's loop validates every epoch, writes checkpoints and logs; end to end it also tunes, scores the test recordings and draws. "
             "The others only train. Its patches are moved at random; counted are as many as the others see.",
             '"Notebook" is written here after the manner of the book\'s notebooks (librosa CQTs into HDF5, a Dataset that reads patches '
-            "from it, a plain loop); it is not their code.",
+            "from it, a plain loop); it is not their code, which `--book DIR` measures as well.",
         ],
     )
 

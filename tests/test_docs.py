@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,12 @@ def run(*command: object, cwd: Path = ROOT, columns: int = 160) -> subprocess.Co
 def test_tutorials_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     blocks = BLOCK.findall(page.read_text())
     assert len(blocks) > 3
-    for code in [code for language, code in blocks if language == "bash"]:
-        done = run("bash", "-euo", "pipefail", "-c", code, cwd=tmp_path)
+    for language, together in groupby(blocks, lambda block: block[0]):
+        code = "\n".join(code for _, code in together)
+        python = [sys.executable, "-W", "error::UserWarning", "-c", code]
+        done = run(*(python if language == "python" else ["bash", "-euo", "pipefail", "-c", code]), cwd=tmp_path)
         assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr and "Warning" not in done.stderr
-    python = "\n".join(code for language, code in blocks if language == "python")
-    done = run(sys.executable, "-W", "error::UserWarning", "-c", python, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
     if page.stem == "first-evening":
         assert (tmp_path / "party.m3u8").read_text().startswith("#EXTM3U")
         assert (tmp_path / "demo-out" / "map.html").exists()

@@ -112,6 +112,14 @@ def test_a_small_model_learns_the_tunes(recipe: Path, tmp_path: Path) -> None:
     assert again.result()["metrics"] == result["metrics"]  # the same seed, the same run
     with pytest.raises(RecipeError, match="is a run already"):
         train(load_recipe(recipe), tmp_path / "run")
+    gently = ["train.epochs=1", "train.rate=0.0001", f"train.start={tmp_path / 'run'}"]
+    tuned = train(load_recipe(recipe, changes=gently), tmp_path / "tuned")
+    assert tuned.result()["valid_loss"] < 1.1 * result["valid_loss"]  # it begins where the other ended
+    with pytest.raises(RecipeError, match="weights of another model"):
+        train(load_recipe(recipe, changes=[*gently, "model.trunk={conv2d: {channels: 5}}"]), tmp_path / "other")
+    with pytest.raises(RecipeError, match="no trained run 'nothing'"):
+        train(load_recipe(recipe, changes=["train.start=nothing"]), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_killed_run_goes_on_to_the_same_end(recipe: Path, tmp_path: Path) -> None:
@@ -313,6 +321,9 @@ def test_augmentations_change_what_they_say() -> None:
     moved = AUGMENTATIONS.build({"shift": {"bins": 5}}, feature=feature)(batch)
     places = [int(moved[name][0, 0].amax(1).argmax()) for name in ("feature", "target")]
     assert places[0] == places[1] and 0 < abs(places[0] - 100) <= 5
+    semitones = AUGMENTATIONS.build({"shift": {"bins": 12, "step": 5}}, feature=feature)
+    found = {int(semitones(batch)["target"][0, 0].amax(1).argmax()) - 100 for _ in range(40)}
+    assert found == {-10, -5, 0, 5, 10}
     wet = AUGMENTATIONS.build({"smear": {"most": 1.0}}, feature=feature)(batch)["feature"][0, 0, 100]
     assert not wet[:10].any() and float(wet[10]) == pytest.approx(2.0, abs=1e-3) and (wet[11:20].diff() < 0).all()
     coloured = AUGMENTATIONS.build({"equalise": {"db": 6.0, "level": 0.0}}, feature=feature)

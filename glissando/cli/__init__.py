@@ -21,6 +21,7 @@ VERBS = {
     "embed": "Write the embeddings of audio files.",
     "map": "Draw the library as a map to click and listen.",
     "library": "Look after the library: status, verify, remove, compact, export, import.",
+    "pitch": "Write down the pitches of audio files: f0, notes (MIDI), picture.",
     "models": "List and fetch model weights.",
     "train": "Train a recipe.",
     "evaluate": "Score a trained run.",

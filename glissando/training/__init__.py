@@ -4,7 +4,7 @@ from .estimator import Estimator
 from .fit import draw_split, evaluate, resume, train
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
-from .runs import Run, interval, list_runs, plot_curves, summarise
+from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
 
 __all__ = [
     "DataPart",
@@ -23,6 +23,7 @@ __all__ = [
     "repeat",
     "resume",
     "shipped",
+    "shipped_run",
     "summarise",
     "train",
     "validated",

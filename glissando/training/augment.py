@@ -24,11 +24,13 @@ class Shift(nn.Module):
     ----------
     bins : int
         Most bins up or down; one number is drawn a batch.
+    step : int
+        Moves are multiples of it: bins of a semitone, where tuning should stay.
     """
 
-    def __init__(self, *, bins: int) -> None:
+    def __init__(self, *, bins: int, step: int = 1) -> None:
         super().__init__()
-        self.bins = bins
+        self.bins, self.step = bins, step
 
     def forward(self, batch: Batch) -> Batch:
         """Change a batch.
@@ -43,13 +45,14 @@ class Shift(nn.Module):
         dict
             Another batch.
         """
-        step = int(torch.randint(-self.bins, self.bins + 1, ()))
-        if not step:
+        most = self.bins // self.step
+        by = self.step * int(torch.randint(-most, most + 1, ()))
+        if not by:
             return batch
         moved = {}
         for name in ("feature", "target"):
-            rolled = torch.roll(batch[name], step, dims=2)
-            empty = slice(None, step) if step > 0 else slice(step, None)
+            rolled = torch.roll(batch[name], by, dims=2)
+            empty = slice(None, by) if by > 0 else slice(by, None)
             rolled[:, :, empty] = 0
             moved[name] = rolled
         return {**batch, **moved}

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from ..data import card as describe
+from ..data import names
+
 if TYPE_CHECKING:
     from .runs import Run
 
@@ -33,6 +36,7 @@ def card(run: Run) -> str:
         f"Task {_name(run.recipe.task)} on {data['name']}: {data['train']} entries to train, {data['valid']} to "
         f"validate, {data['test']} to test ({split.origin} split, {split.group or 'entries'} never parted, "
         f"seed {split.seed}).",
+        *_about(run.recipe.data.name),
         "",
         "| metric | test mean | 95 % interval | n |",
         "|---|---|---|---|",
@@ -53,6 +57,15 @@ def card(run: Run) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _about(data: str) -> list[str]:
+    """What the card of a known data set says."""
+    if data not in names():
+        return []
+    known = describe(data)
+    rendered = f" Synthetic: {known.synthetic}." if known.synthetic else ""
+    return ["", f"Data: {known.title}. Source: {known.source}. Licence: {known.licence}.{rendered}"]
 
 
 def _name(spec: object) -> str:

@@ -250,4 +250,4 @@ class Estimator:
                 f"{path}: can't be read as weights ({str(error).splitlines()[0]}); train again"
             ) from error
         except RuntimeError as error:
-            raise RecipeError(f"{path}: holds the weights of another model than the recipe beside it") from error
+            raise RecipeError(f"{path}: holds the weights of another model than the recipe") from error

@@ -36,11 +36,13 @@ from .runs import (
     Run,
     begin,
     plot_curves,
+    shipped_run,
     summarise,
     write,
 )
 
 TUNING_SECONDS = 60.0  # of every validation entry
+LARGEST_GRADIENT = 1.0  # norm of all weights' together
 Progress = Callable[[str, int, int], None]
 
 
@@ -87,6 +89,7 @@ def train(
         If the recipe, the data or the folder is not as it should be.
     """
     material = _material(recipe, str(folder))  # (before there is a folder: most mistakes show here)
+    _start(material.estimator, recipe)
     data = chosen(recipe.data)
     split = draw_split(data, recipe.data)
     run = begin(Path(folder), recipe)
@@ -125,6 +128,8 @@ def resume(
     if run.state == "done":
         return run
     material = _material(run.recipe, str(folder))
+    if run.state == "begun":
+        _start(material.estimator, run.recipe)
     data, split = chosen(run.recipe.data), run.split()
     split.check(data)
     material.parts = {part: split.of(data, part) for part in split.parts}
@@ -150,11 +155,12 @@ def chosen(part: DataPart) -> DataSet:
         If there are none.
     """
     data = load(part.name)
+    wanted = {name: {value} if isinstance(value, str) else {*value} for name, value in part.where.items()}
     keys = [
         key
         for key, entry in data.items()
         if entry.has_audio
-        and all(value in entry.annotations.labels.get(name, ()) for name, value in part.where.items())
+        and all(values & {*entry.annotations.labels.get(name, ())} for name, values in wanted.items())
     ]
     if not keys:
         raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
@@ -238,6 +244,14 @@ def _material(recipe: Recipe, name: str) -> _Material:
     return _Material(estimator, estimator.cache(), {})
 
 
+def _start(estimator: Estimator, recipe: Recipe) -> None:
+    """Take the weights that training begins with, if the recipe says so."""
+    start = recipe.train.start
+    if start is not None:
+        source = Run.open(start) if Path(start).exists() else shipped_run(start)
+        estimator.load_weights(source.folder / WEIGHTS)
+
+
 def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str) -> Run:
     part, estimator = run.recipe.train, material.estimator
     patches = {name: _patches(material, name, run.recipe.data, part.seed, progress) for name in ("train", "valid")}
@@ -254,6 +268,7 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
             accelerator=accelerator,
             max_epochs=part.epochs,
             precision=part.precision,
+            gradient_clip_val=LARGEST_GRADIENT,
             callbacks=[best, callbacks.EarlyStopping("valid_loss", patience=part.patience), _Clock(part.minutes)],
             logger=_loggers(run.folder),
             enable_progress_bar=bar,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,9 +17,11 @@ from ..nn import Model
 from ..tasks import Task
 from .recipe import TrainPart
 
+WARM_UP = 0.05  # of all steps, in which the rate rises from nothing
+
 
 class Learner(lightning.LightningModule):
-    """A model that learns a task by AdamW, its rate falling to nothing along half a cosine.
+    """A model that learns a task by AdamW; its rate rises at first, then falls to nothing along half a cosine.
 
     Parameters
     ----------
@@ -81,13 +84,19 @@ class Learner(lightning.LightningModule):
             As Lightning wants it.
         """
         optimizer = torch.optim.AdamW(self.model.parameters(), self.part.rate, weight_decay=self.part.decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.part.epochs)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_rate(step / steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _loss(self, batch: dict[str, Tensor], name: str) -> Tensor:
         loss = self.task.loss(self.model(batch["feature"]), batch["target"], batch["valid"])
         self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["feature"]))
         return loss
+
+
+def _share_of_rate(done: float) -> float:
+    """Share of the learning rate at a share of all steps."""
+    return min(1.0, done / WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 class EpochSampler(Sampler[int]):

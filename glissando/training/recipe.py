@@ -30,8 +30,8 @@ class DataPart(_Strict):
     ----------
     name : str
         Data set, as `gliss data list` names it, or path of a ``.pyjama`` file.
-    where : dict of str to str
-        Labels that entries must have, such as ``stem: mix``.
+    where : dict of str to str or list of str
+        Labels that entries must have, such as ``stem: mix``; any of those in a list.
     split : str
         "official", or what never lies on both sides: piece, artist, album, clique, recording.
     shares : (float, float, float)
@@ -52,7 +52,7 @@ class DataPart(_Strict):
     """
 
     name: str
-    where: dict[str, str] = Field(default_factory=dict)
+    where: dict[str, str | list[str]] = Field(default_factory=dict)
     split: Literal["official", "piece", "artist", "album", "clique", "recording"] = "piece"
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     group: Literal["piece", "artist", "album", "clique", "recording"] = "piece"
@@ -74,6 +74,8 @@ class TrainPart(_Strict):
         Learning rate and weight decay of AdamW.
     augment : list of str or dict
         Changes of every training batch, in order: shift, equalise, smear.
+    start : str, optional
+        Run whose weights are the first ones (fine-tuning): its folder, or the name of a shipped run such as "pitch".
     seed : int
         Of weights, order, patches and dropout.
     minutes : float, optional
@@ -90,6 +92,7 @@ class TrainPart(_Strict):
     rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     augment: list[Spec] = Field(default_factory=list, max_length=20)
+    start: str | None = None
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     minutes: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,30 @@ class Run:
                         if value and name not in ("epoch", "step") and row.get("epoch"):
                             found.setdefault(name, {})[int(row["epoch"])] = float(value)
         return {name: ([*sorted(values)], [values[key] for key in sorted(values)]) for name, values in found.items()}
+
+
+def shipped_run(name: str) -> Run:
+    """Open a trained run that comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        Of its task, such as "pitch".
+
+    Returns
+    -------
+    Run
+        With weights and card.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+    """
+    folder = Path(str(resources.files("glissando") / "weights")) / name
+    if not name.isidentifier() or not folder.is_dir():
+        raise RecipeError(f"no trained run {name!r} comes with this package; train one with: gliss train")
+    return Run.open(folder)
 
 
 def list_runs(folder: str | Path) -> list[Run]:
