@@ -1,6 +1,6 @@
 """Multi-pitch estimation in the book's form: sets by features by architectures, beside basic-pitch and no training.
 
-    python pitch.py [--quick] [--epochs 8] [--only maps]
+    python pitch.py [--quick] [--epochs 6] [--only maps]
 
 Needs the sets (``gliss data build chorales``; ``gliss data build maps --from DIR``) and, for its row, basic-pitch's
 environment (``make peer-basic-pitch``). Every cell is a run below CACHE/benchmarks/pitch: a killed benchmark goes on.
@@ -219,8 +219,8 @@ def main() -> None:
     """Train, score and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="no training but what is there; prints, writes nothing")
-    parser.add_argument("--epochs", type=int, default=8, help="of every cell")
-    parser.add_argument("--longer", type=int, default=30, help="epochs of the leading two; 0 for none")
+    parser.add_argument("--epochs", type=int, default=6, help="of every cell")
+    parser.add_argument("--longer", type=int, default=24, help="epochs of the leading two; 0 for none")
     parser.add_argument("--only", choices=[*PLACE], help="one set")
     asked = parser.parse_args()
     if asked.quick:

@@ -13,7 +13,7 @@ from glissando.audio.rooms import reverberate, room
 from glissando.audio.scores import Played, midi, render, soundfonts
 from glissando.data import Annotations, F0Curve, frame_times, pitch_matrix, read_notes
 from glissando.tasks import Pitch
-from glissando.tasks.pitch import FramePitches, peaks, sounding
+from glissando.tasks.pitch import PRIOR, FramePitches, peaks, sounding
 
 TIMES = frame_times(200, 50.0)
 NOTES = Annotations(np.array([[0.5, 1.5, 60.0], [0.5, 2.5, 64.0], [2.0, 3.5, 67.0]]))
@@ -21,7 +21,7 @@ NOTES = Annotations(np.array([[0.5, 1.5, 60.0], [0.5, 2.5, 64.0], [2.0, 3.5, 67.
 
 def logits(annotations: Annotations, height: float = 6.0) -> torch.Tensor:
     """What a perfect model would give: sure where a pitch sounds, sure of nothing elsewhere."""
-    return torch.from_numpy(pitch_matrix(annotations, TIMES)[None]).float() * 2 * height - height
+    return torch.from_numpy(pitch_matrix(annotations, TIMES)[None]).float() * 2 * height - height - PRIOR
 
 
 def test_a_perfect_salience_has_perfect_scores() -> None:
@@ -73,7 +73,7 @@ def test_a_short_hole_does_not_part_a_note_and_a_click_is_none() -> None:
 def test_the_threshold_is_chosen_where_it_parts_notes_from_ghosts() -> None:
     task = Pitch()
     ghosts = Annotations(np.array([[0.0, 4.0, 50.0]]))
-    outputs = torch.maximum(logits(NOTES, 2.0), logits(ghosts, 0.3) - 2 * (logits(ghosts, 0.3) < 0))
+    outputs = torch.maximum(logits(NOTES, 2.0), logits(ghosts, 0.3) - 2 * (logits(ghosts, 0.3) < -PRIOR))
     task.tune([(NOTES, outputs, TIMES)])
     assert 0.6 <= task.tuned["threshold"] <= 0.85  # sigmoid of .3 is .57, of 2 is .88
     assert task.evaluate(NOTES, task.predict(outputs, TIMES))["Acc"] == 1
@@ -83,7 +83,7 @@ def test_the_loss_is_least_for_the_truth_and_deaf_to_padding() -> None:
     task = Pitch(positive=3.0)
     target = torch.from_numpy(task.targets(NOTES, TIMES))[None]
     valid = torch.ones(1, 200, dtype=torch.bool)
-    right, wrong = task.loss(logits(NOTES)[None], target, valid), task.loss(-logits(NOTES)[None], target, valid)
+    right, wrong = task.loss(logits(NOTES)[None], target, valid), task.loss(logits(NOTES, -6.0)[None], target, valid)
     assert right < 0.01 < wrong
     valid[:, 100:] = False
     spoiled = logits(NOTES)[None].clone()

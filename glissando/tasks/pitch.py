@@ -21,6 +21,7 @@ from .jams import jams
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 19))
 TUNING_STEP = 4  # frames; every fourth is enough to choose a threshold
 SHORTEST, LONGEST_GAP = 0.06, 0.05  # seconds, of notes and of holes in them
+PRIOR = -4.5  # log-odds that a bin sounds, before anything is heard; training need not find it first
 ONSET_TOLERANCE = 0.05  # seconds, as MIREX has it
 
 Array = NDArray[np.float64]
@@ -71,6 +72,8 @@ class FramePitches:
 class Pitch(Task):
     """Salience of 360 pitches a frame, from C1 in fifths of a semitone, by binary cross-entropy.
 
+    A model gives log-odds above `PRIOR`, as few bins sound.
+
     Parameters
     ----------
     positive : float
@@ -118,7 +121,7 @@ class Pitch(Task):
         return matrix[None]
 
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
-        """Binary cross-entropy of the salience before the sigmoid.
+        """Binary cross-entropy of the salience.
 
         Parameters
         ----------
@@ -133,7 +136,7 @@ class Pitch(Task):
             Mean over the bins of valid frames.
         """
         weight = torch.tensor(self.positive, device=outputs.device)
-        every = F.binary_cross_entropy_with_logits(outputs, targets, pos_weight=weight, reduction="none")
+        every = F.binary_cross_entropy_with_logits(outputs + PRIOR, targets, pos_weight=weight, reduction="none")
         return (every.mean((1, 2)) * valid).sum() / valid.sum().clamp_min(1)
 
     def predict(self, outputs: Tensor, times: Times) -> FramePitches:
@@ -318,7 +321,7 @@ def sounding(annotations: Annotations, times: Array) -> list[Array]:
 
 def _salience(outputs: Tensor) -> Array:
     """Outputs as probabilities, [frames, bins]."""
-    salience: Array = torch.sigmoid(outputs[0].float()).T.double().cpu().numpy()
+    salience: Array = torch.sigmoid(outputs[0].float() + PRIOR).T.double().cpu().numpy()
     return salience
 
 
