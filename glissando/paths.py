@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -39,3 +41,27 @@ def library_dir() -> Path:
         A folder that may not exist yet.
     """
     return data_dir() / "library"
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Give a file to write beside another, whose place it takes at the end: it is there whole, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is to be.
+
+    Yields
+    ------
+    Path
+        What to write.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())  # or a crash of the machine leaves a whole name and no content
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

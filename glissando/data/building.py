@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..audio import AudioStream
 from ..errors import GlissandoError, RecipeError
+from ..paths import aside
 from .annotations import Annotations, Labels
 from .cards import card
 from .dataset import SYMBOLIC, DataSet, data_folder
@@ -335,10 +336,8 @@ def _digest(*parts: object) -> str:
 
 
 def _aside(path: Path, write: Callable[[Any], None]) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as out:
+    with aside(path) as part, part.open("wb") as out:
         write(out)
-    part.replace(path)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from ..audio import resample
 from ..errors import RecipeError
 from ..features import Feature
-from ..paths import cache_dir
+from ..paths import aside, cache_dir
 from .dataset import Entry
 
 VERSION = 1  # of what is kept; a change of the features' mathematics raises it
@@ -145,9 +144,5 @@ class FeatureCache:
         spec = self.folder / "feature.json"
         if not spec.exists():  # for people who look into the folder
             spec.write_text(self._text + "\n", encoding="utf-8")
-        part = path.with_name(f"{path.stem}.{os.getpid()}.part")
-        with part.open("wb") as out:
+        with aside(path) as part, part.open("wb") as out:
             np.save(out, values, allow_pickle=False)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(path)

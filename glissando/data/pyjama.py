@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecipeError
+from ..paths import aside
 from .annotations import MAX_PITCH, MAX_TIME, Annotations, F0Curve, Segment, hz_to_midi
 
 VERSION = 1.31  # of the schema that is written; 1.0 to 1.4 are read
@@ -70,14 +70,15 @@ def write_pyjama(path: str | Path, entries: Mapping[str, Annotations]) -> None:
     """
     definitions = {"filepath": _definition("text", "global", constraint="filePath")}
     path = Path(path)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as out:  # entry by entry: as objects, millions of notes take gigabytes
+    with (
+        aside(path) as part,
+        part.open("w", encoding="utf-8") as out,
+    ):  # entry by entry: as objects, millions of notes take gigabytes
         out.write(f'{{"schemaversion": {VERSION}, "collection": {{"entry": [')
         for number, (key, known) in enumerate(entries.items()):
             entry = {"filepath": [{"value": key}], **_atoms(known, definitions)}
             out.write((",\n" if number else "\n") + json.dumps(entry, ensure_ascii=False, allow_nan=False))
         out.write(f'\n], "descriptiondefinition": {json.dumps(definitions, ensure_ascii=False)}}}}}\n')
-    part.replace(path)
 
 
 def _document(path: Path) -> dict[str, Any]:

