@@ -82,7 +82,7 @@ def build(
         report = data.build(name, source, progress=lambda done, total: bar.update(task, completed=done, total=total))
     again = f", {report.resumed} of them converted before" if report.resumed else ""
     console.print(
-        f"{name}: {report.entries} entries{again}, {clock(report.seconds)} of audio: {report.path}", soft_wrap=True
+        f"{name}: {report.entries} entries{again}, {clock(report.seconds)} of music: {report.path}", soft_wrap=True
     )
     if report.failed:
         errors.print(f"[yellow]{len(report.failed)} entries were left out:[/]")

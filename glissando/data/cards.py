@@ -45,6 +45,8 @@ class Card:
     synthetic: str = ""
 
 
+_SOUNDFONTS = "the soundfont each is labelled with (FluidR3 and MuseScore General: MIT; TimGM6mb: GPL-2.0)"
+
 _CARDS = [
     Card(
         "bach10",
@@ -61,7 +63,7 @@ _CARDS = [
         "Bach's four-part chorales, played by FluidSynth, one instrument a voice",
         "multi-pitch",
         "the scores of the package music21, and soundfonts of Debian",
-        "scores: as music21 ships them (BSD, some parts with permission); renderings follow the soundfonts (MIT)",
+        f"scores: as music21 ships them (BSD, some parts with permission); renderings follow {_SOUNDFONTS}",
         "the four-part chorales of the corpus, each with four stems",
         "by piece",
         22_050,
@@ -72,7 +74,7 @@ _CARDS = [
         "POP909 played by FluidSynth: 30 s of every song, many instruments and rooms",
         "multi-pitch",
         "POP909 (music-x-lab), and soundfonts of Debian",
-        "MIT (the compositions are third-party pop songs; the soundfonts MIT)",
+        f"MIT (the compositions are third-party pop songs); renderings follow {_SOUNDFONTS}",
         "909 excerpts, 7.5 hours",
         "by piece",
         22_050,
