@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from glissando.audio import Audio, write
@@ -98,6 +99,8 @@ def test_a_small_model_learns_the_tunes(recipe: Path, tmp_path: Path) -> None:
     seen: list[str] = []
     run = train(load_recipe(recipe), tmp_path / "run", progress=lambda what, done, total: seen.append(what))
     result, losses = run.result(), run.curves()
+    counted = [v for k, v in load_file(run.folder / "weights.safetensors").items() if k.endswith("batches_tracked")]
+    assert counted and all(int(number) > 0 for number in counted)  # norms were in training mode
     assert losses["train_loss"][1][-1] < 0.3 * losses["train_loss"][1][0]
     assert result["metrics"]["Acc"]["mean"] > 0.8 and result["metrics"]["Acc"]["n"] == 4
     assert result["metrics"]["Acc"]["low"] <= result["metrics"]["Acc"]["mean"] <= result["metrics"]["Acc"]["high"]
@@ -189,6 +192,16 @@ def test_the_verbs_work_together(recipe: Path, tmp_path: Path) -> None:
     compared = run_gliss("runs", "compare", runs / "a", runs / "b", "--plot", tmp_path / "both.png")
     assert "b above a: Acc" in compared and (tmp_path / "both.png").exists()
     assert "Acc" in run_gliss("evaluate", runs / "a", "--part", "valid")
+    assert "MB of weights" in run_gliss(
+        "runs", "export", runs / "a", "--out", tmp_path / "light", "--note", "Of tones."
+    )
+    light, heavy = Run.open(tmp_path / "light"), Run.open(runs / "a")
+    sizes = [(one.folder / "weights.safetensors").stat().st_size for one in (light, heavy)]
+    assert sizes[0] < 0.7 * sizes[1] and "Of tones." in (light.folder / "card.md").read_text()
+    assert light.result()["sha256"] in (light.folder / "card.md").read_text() != (heavy.folder / "card.md").read_text()
+    scores = [evaluate(one)["metrics"]["Acc"]["mean"] for one in (light, heavy)]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+    assert "is a run already" in run_gliss("runs", "export", runs / "a", "--out", tmp_path / "light")
     wave, _ = tones(99)
     write(tmp_path / "take.wav", Audio(wave, RATE))
     (tmp_path / "bad.wav").write_bytes(b"RIFF nothing")

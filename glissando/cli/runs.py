@@ -12,7 +12,7 @@ from rich.table import Table
 
 from .options import RunArgument, console
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show and compare runs.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, compare and export runs.")
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of runs.")]
 
 
@@ -91,6 +91,20 @@ def compare(
     if plot is not None:
         training.plot_curves(opened, plot)
         console.print(f"losses: {plot}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to make.", show_default=False)],
+    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="A paragraph for its card.")] = "",
+) -> None:
+    """Copy a trained run to pass on: half the size, no checkpoints; gliss predict reads it as any run."""
+    from .. import training
+
+    copy = training.share(training.Run.open(run), out, note=note)
+    size = (copy.folder / "weights.safetensors").stat().st_size
+    console.print(f"{copy.folder}: {size / 1e6:.2f} MB of weights, and a card", soft_wrap=True, markup=False)
 
 
 def show_metrics(metrics: Mapping[str, Mapping[str, Any]], title: str) -> None:

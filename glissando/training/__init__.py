@@ -5,6 +5,7 @@ from .fit import draw_split, evaluate, resume, train
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+from .share import share
 
 __all__ = [
     "DataPart",
@@ -22,6 +23,7 @@ __all__ = [
     "read_recipe",
     "repeat",
     "resume",
+    "share",
     "shipped",
     "shipped_run",
     "summarise",

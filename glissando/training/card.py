@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from .runs import Run
 
 
-def card(run: Run) -> str:
+def card(run: Run, *, note: str = "") -> str:
     """Describe a run that is done.
 
     Parameters
     ----------
     run : Run
         With a result.
+    note : str
+        A paragraph after the metrics.
 
     Returns
     -------
@@ -45,6 +47,7 @@ def card(run: Run) -> str:
             for name, one in result["metrics"].items()
         ),
         "",
+        *([note, ""] if note else []),
         f"{result['parameters']:,} parameters, {result['epochs']} epochs, {result['minutes']:.1f} minutes of training "
         f"on {surroundings['machine']}; seed {run.recipe.train.seed}; tuned on validation: "
         f"{', '.join(f'{name} {value:g}' for name, value in result['tuned'].items()) or 'nothing'}.",

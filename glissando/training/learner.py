@@ -40,7 +40,8 @@ class Learner(lightning.LightningModule):
         self.model, self.task, self.part, self.augment = model, task, part, augment
 
     def on_train_epoch_start(self) -> None:
-        """Draw dropout by the epoch's number, so that a resumed run draws the same."""
+        """Set norms and dropout to training, and draw by the epoch's number, so that a resumed run draws the same."""
+        self.model.train()  # (Lightning leaves a model in the mode in which it was given)
         torch.manual_seed(self.part.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:

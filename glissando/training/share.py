@@ -1,0 +1,56 @@
+"""Runs to pass on: what an estimator needs and its card, in half precision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from ..errors import RecipeError
+from .card import card
+from .runs import CARD, ENVIRONMENT, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
+
+
+def share(run: Run, folder: str | Path, *, note: str = "") -> Run:
+    """Copy a trained run to a folder that can be passed on: no checkpoints, no logs, weights as float16.
+
+    Parameters
+    ----------
+    run : Run
+        That is done.
+    folder : str or Path
+        To make.
+    note : str
+        A paragraph for the card, such as where else it was measured.
+
+    Returns
+    -------
+    Run
+        The copy.
+
+    Raises
+    ------
+    RecipeError
+        If the run is not done, or the folder is a run already.
+    """
+    from safetensors.torch import load_file, save_file
+
+    target = Path(folder)
+    if run.state != "done":
+        raise RecipeError(f"{run.folder}: is not done; go on with: gliss train --resume {run.folder}")
+    if (target / RECIPE).exists():
+        raise RecipeError(f"{target}: is a run already; name another folder with --out")
+    target.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(run.folder / WEIGHTS).items()
+    }
+    save_file(weights, target / WEIGHTS)
+    for name in (SPLIT, ENVIRONMENT, RECIPE):
+        shutil.copyfile(run.folder / name, target / name)
+    result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}
+    write(target / RESULT, json.dumps(result, indent=1))
+    copy = Run.open(target)
+    write(target / CARD, card(copy, note=note))
+    return copy
