@@ -20,13 +20,15 @@ import torch
 from numpy.typing import NDArray
 from report import Row, bootstrap, write
 
-from glissando.audio import Audio
+from glissando.audio import Audio, resample
 from glissando.audio import write as write_audio
 from glissando.data import Annotations, DataSet, Entry, data_folder
+from glissando.features import CQT
 from glissando.paths import cache_dir
 from glissando.tasks import FramePitches, Pitch
 from glissando.tasks.pitch import THRESHOLDS, peaks, sounding
 from glissando.training import Recipe, Run, load_recipe, resume, shipped_run, train
+from glissando.training.estimator import SAMPLE_RATE
 from glissando.training.fit import chosen
 
 SEED, SECONDS, STEP = 0, 30.0, 1024 / 22_050
@@ -41,7 +43,7 @@ PLACE = {
     "maps": (),
     "chorales": ("data.name=chorales", "data.split=piece", "data.where={stem: mix}", "data.shares=[0.7, 0.08, 0.22]"),
 }
-CQT = "feature={cqt: {hop: 1024, octaves: 6, bins_per_octave: 60, filter_scale: 0.5, bandwidth: 7500, compress: 100}}"
+ONE_CQT = "feature={cqt: {hop: 1024, octaves: 6, bins_per_octave: 60, filter_scale: 0.5, bandwidth: 7500, compress: 100}}"
 
 Salience = tuple[NDArray[np.float64], NDArray[np.float64]]  # times, [frames, pitches]
 Scores = dict[str, dict[str, float]]
@@ -50,7 +52,7 @@ Scores = dict[str, dict[str, float]]
 def recipe(data: str, feature: str, model: str, epochs: int, *more: str) -> Recipe:
     """The recipe of a cell of the table."""
     changes = [*PLACE[data], f"train.epochs={epochs}", f"train.patience={epochs}", *more]
-    return load_recipe(f"pitch/hcqt-{model}", changes=[*changes, *([CQT] if feature == "cqt" else [])])
+    return load_recipe(f"pitch/hcqt-{model}", changes=[*changes, *([ONE_CQT] if feature == "cqt" else [])])
 
 
 def cell(name: str, made: Recipe) -> Run:
@@ -205,7 +207,37 @@ def table(data: str, epochs: int, longer: int) -> tuple[list[Row], dict[str, Sco
                 for key, entry in parts["test"].items()
             }
             rows += rows_of(data, way, scores[way], {"threshold": threshold})
+    rows += ringing(tested, data)
     return rows, scores, {name: _loss(run) for name, run in runs.items()}
+
+
+def ringing(entries: DataSet, data: str) -> list[Row]:
+    """How much weaker a note's fundamental is 0.15 to 0.25 s after its annotated end, where nothing else sounds on it."""
+    hop, first = 256, 24
+    transform = CQT(SAMPLE_RATE, hop=hop, octaves=7, bins_per_octave=36)
+    rate, falls = SAMPLE_RATE / hop, []
+    for entry in entries.values():
+        wave = resample(entry.read(0, SECONDS + 1), entry.sample_rate, SAMPLE_RATE)
+        magnitudes = transform(torch.from_numpy(wave)[None])[0, 0].numpy() + 1e-6
+        notes = entry.annotations.notes
+        for start, end, pitch in notes[(notes[:, 1] < SECONDS) & (notes[:, 1] - notes[:, 0] > 0.08)]:
+            soon = (notes[:, 0] < end + 0.25) & (notes[:, 1] > end - 0.01)
+            others = soon & np.isin(pitch - notes[:, 2], [0, 12, 19, 24])
+            others &= (notes[:, 0] != start) | (notes[:, 2] != pitch)
+            row = round((pitch - first) * 3)
+            if not others.any() and 0 < row < len(magnitudes) - 1:
+                heard = magnitudes[row - 1 : row + 2].max(0)
+                before, after = (
+                    heard[round((end + a) * rate) : round((end + b) * rate) + 1].mean()
+                    for a, b in ((-0.06, -0.01), (0.15, 0.25))
+                )
+                falls.append(20 * np.log10(after / before))
+    less = float(np.mean(np.array(falls) > -10))
+    about = "0.2 s after the annotated ends"
+    return [
+        Row(data, about, "median change of level", float(np.median(falls)), len(falls), "dB"),
+        Row(data, about, "share of notes less than 10 dB weaker", less, len(falls)),
+    ]
 
 
 def difference(ours: Scores, theirs: Scores) -> tuple[float, float, float]:

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from glissando.audio import Audio, write
 from glissando.audio.rooms import reverberate, room
 from glissando.audio.scores import Played, midi, render, soundfonts
+from glissando.cli import app
 from glissando.data import Annotations, F0Curve, frame_times, pitch_matrix, read_notes
 from glissando.tasks import Pitch
 from glissando.tasks.pitch import PRIOR, FramePitches, peaks, sounding
@@ -151,3 +154,20 @@ def test_a_room_answers_after_the_sound_and_dies_away() -> None:
     click[100] = 1
     wet = reverberate(click, response)
     assert len(wet) == 4_000 and not np.abs(wet[:100]).max() > 1e-6 and wet[100] == pytest.approx(1, abs=1e-5)
+
+
+def test_the_shipped_weights_hear_a_chord(tmp_path: Path) -> None:
+    time = np.arange(22_050 * 3) / 22_050
+    wave = np.random.default_rng(0).normal(0, 1e-4, len(time))
+    for pitch in (48, 64, 67):
+        hz = 440 * 2 ** ((pitch - 69) / 12)
+        wave += sum(0.1 / k * np.sin(2 * np.pi * k * hz * time) * np.exp(-(0.6 + 0.3 * k) * time) for k in range(1, 9))
+    write(tmp_path / "chord.wav", Audio(wave.astype(np.float32), 22_050))
+    done = CliRunner().invoke(app, ["pitch", str(tmp_path / "chord.wav"), "--out", str(tmp_path / "heard")])
+    assert done.exit_code == 0, done.output
+    lines = (tmp_path / "heard" / "chord.f0.csv").read_text().splitlines()[6:36]  # 0.3 to 1.7 s
+    heard = [{round(69 + 12 * np.log2(float(hz) / 440)) for hz in line.split(",")[1:]} for line in lines]
+    assert np.mean([{48, 64, 67} <= found for found in heard]) > 0.8
+    assert np.mean([len(found - {48, 64, 67}) for found in heard]) < 1
+    notes = read_notes(tmp_path / "heard" / "chord.mid")
+    assert {48, 64, 67} <= {int(pitch) for pitch in notes[:, 2]} and (tmp_path / "heard" / "chord.png").exists()
