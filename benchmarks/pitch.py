@@ -43,7 +43,9 @@ PLACE = {
     "maps": (),
     "chorales": ("data.name=chorales", "data.split=piece", "data.where={stem: mix}", "data.shares=[0.7, 0.08, 0.22]"),
 }
-ONE_CQT = "feature={cqt: {hop: 1024, octaves: 6, bins_per_octave: 60, filter_scale: 0.5, bandwidth: 7500, compress: 100}}"
+ONE_CQT = (
+    "feature={cqt: {hop: 1024, octaves: 6, bins_per_octave: 60, filter_scale: 0.5, bandwidth: 7500, compress: 100}}"
+)
 
 Salience = tuple[NDArray[np.float64], NDArray[np.float64]]  # times, [frames, pitches]
 Scores = dict[str, dict[str, float]]
@@ -180,7 +182,10 @@ def table(data: str, epochs: int, longer: int) -> tuple[list[Row], dict[str, Sco
             outputs, times = estimator.run(entry, cache, seconds=SECONDS + 1)
             scores[name][key] = score(entry.annotations, estimator.task.predict(outputs, times), task)
         result = run.result()
-        about = {"training, minutes of a core": result["minutes"], "parameters": result["parameters"]}
+        about = {
+            "training and scoring, minutes of a core": result["minutes_in_all"],
+            "parameters": result["parameters"],
+        }
         rows += rows_of(data, name, scores[name], about if name in runs else {})
     reference = runs["hcqt, conv"]
     parts = {"valid": reference.split().of(chosen(reference.recipe.data), "valid"), "test": tested}

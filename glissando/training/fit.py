@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch import callbacks, loggers
 from safetensors.torch import save_file
 
 from ..data import DataSet, Entry, FeatureCache, Patches, Split, load, official, split_by
@@ -29,7 +24,6 @@ from .runs import (
     CARD,
     CHECKPOINTS,
     CURVES,
-    LOGS,
     RECIPE,
     RESULT,
     SPLIT,
@@ -41,9 +35,9 @@ from .runs import (
     summarise,
     write,
 )
+from .trainer import Trainer
 
 TUNING_SECONDS = 60.0  # of every validation entry
-LARGEST_GRADIENT = 1.0  # norm of all weights' together
 Progress = Callable[[str, int, int], None]
 
 
@@ -257,37 +251,17 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     part, estimator = run.recipe.train, material.estimator
     patches = {name: _patches(material, name, run.recipe.data, part.seed, progress) for name in ("train", "valid")}
     _check_shape(estimator, patches["valid"], run.folder)
-    checkpoints = run.folder / CHECKPOINTS
-    best = callbacks.ModelCheckpoint(
-        checkpoints, "best", monitor="valid_loss", save_last=True, enable_version_counter=False
-    )
-    last = checkpoints / "last.ckpt"
+    last = run.folder / CHECKPOINTS / "last.ckpt"
     learner = Learner(estimator.model, estimator.task, part, augment=estimator.augment())
+    trainer = Trainer(part, run.folder, accelerator=accelerator, bar=bar)
     begun = time.monotonic()
-    with _quiet():
-        trainer = lightning.Trainer(
-            accelerator=accelerator,
-            max_epochs=part.epochs,
-            precision=part.precision,
-            gradient_clip_val=LARGEST_GRADIENT,
-            callbacks=[best, callbacks.EarlyStopping("valid_loss", patience=part.patience), _Clock(part.minutes)],
-            logger=_loggers(run.folder),
-            enable_progress_bar=bar,
-            enable_model_summary=False,
-            log_every_n_steps=1_000_000,  # once an epoch
-        )
-        trainer.fit(
-            learner,
-            loader(patches["train"], part, training=True, count=run.recipe.data.per_epoch),
-            loader(patches["valid"], part, training=False),
-            ckpt_path=last if last.exists() else None,
-            weights_only=True,
-        )
-    clock = next(one for one in trainer.callbacks if isinstance(one, _Clock))  # type: ignore[attr-defined]
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    weights = {
-        name.removeprefix("model."): value.contiguous() for name, value in state.items() if name.startswith("model.")
-    }
+    trainer.fit(
+        learner,
+        loader(patches["train"], part, training=True, count=run.recipe.data.per_epoch),
+        loader(patches["valid"], part, training=False),
+        last if last.exists() else None,
+    )
+    minutes, (weights, loss) = trainer.minutes, trainer.best()
     estimator.model.to("cpu").load_state_dict(weights)
     estimator.model.eval()
     valid = [
@@ -302,9 +276,9 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
         **found,
         "goal": estimator.task.goal,
         "tuned": estimator.task.tuned,
-        "valid_loss": float(best.best_model_score or 0),
-        "epochs": trainer.current_epoch,
-        "minutes": round(clock.spent(), 2),
+        "valid_loss": loss,
+        "epochs": trainer.epochs,
+        "minutes": round(minutes, 2),
         "minutes_in_all": round((time.monotonic() - begun) / 60, 2),
         "parameters": sum(weight.numel() for weight in estimator.model.parameters()),
         "sha256": hashlib.sha256((run.folder / WEIGHTS).read_bytes()).hexdigest(),
@@ -351,51 +325,3 @@ def _told(items: Iterable[tuple[str, Entry]], total: int, progress: Progress | N
         if progress is not None:
             progress("scores", done, total)
         yield item
-
-
-def _loggers(folder: Path) -> list[Any]:
-    """CSV files, one for every time the run was begun or resumed, and TensorBoard where it is installed."""
-    version = f"{len([*(folder / LOGS).glob('*')]):03d}"
-    found: list[Any] = [loggers.CSVLogger(folder, name=LOGS, version=version)]
-    with suppress(ModuleNotFoundError):
-        found.append(loggers.TensorBoardLogger(folder, name=LOGS, version=version))
-    return found
-
-
-class _Clock(callbacks.Callback):
-    """Minutes of training, those before a resume too, and an end when there are enough."""
-
-    def __init__(self, most: float | None) -> None:
-        self.most, self.before, self.start = most, 0.0, time.monotonic()
-
-    def spent(self) -> float:
-        return self.before + (time.monotonic() - self.start) / 60
-
-    def on_train_start(self, *_: Any) -> None:
-        self.start = time.monotonic()
-
-    def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
-        if self.most is not None and self.spent() >= self.most:
-            trainer.should_stop = True
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"minutes": self.spent()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.before = float(state["minutes"])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice and advertisements from users; errors come through."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        try:
-            yield
-        finally:
-            for name, level in before.items():
-                logging.getLogger(name).setLevel(level)

@@ -1,0 +1,147 @@
+"""Lightning's trainer as runs use it: checkpoints, early stopping, a clock, logs, and silence."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import callbacks, loggers
+from torch import Tensor
+
+from .learner import Learner
+from .recipe import TrainPart
+from .runs import CHECKPOINTS, LOGS
+
+LARGEST_GRADIENT = 1.0  # norm of all weights' together
+
+
+class Trainer:
+    """What fits a learner, keeps its best and its last epoch, and counts the minutes.
+
+    Parameters
+    ----------
+    part : TrainPart
+        How long, and how exact.
+    folder : Path
+        Run folder; checkpoints and logs are written to it.
+    accelerator : str
+        As Lightning names it.
+    bar : bool
+        Show a progress bar.
+    """
+
+    def __init__(self, part: TrainPart, folder: Path, *, accelerator: str, bar: bool) -> None:
+        self._clock = _Clock(part.minutes)
+        self._best = callbacks.ModelCheckpoint(
+            folder / CHECKPOINTS, "best", monitor="valid_loss", save_last=True, enable_version_counter=False
+        )
+        with _quiet():
+            self._lightning = lightning.Trainer(
+                accelerator=accelerator,
+                max_epochs=part.epochs,
+                precision=part.precision,
+                gradient_clip_val=LARGEST_GRADIENT,
+                callbacks=[self._best, callbacks.EarlyStopping("valid_loss", patience=part.patience), self._clock],
+                logger=_loggers(folder),
+                enable_progress_bar=bar,
+                enable_model_summary=False,
+                log_every_n_steps=1_000_000,  # once an epoch
+            )
+
+    def fit(self, learner: Learner, train: Any, valid: Any, last: Path | None) -> None:
+        """Train.
+
+        Parameters
+        ----------
+        learner : Learner
+            What learns.
+        train, valid : DataLoader
+            Of patches.
+        last : Path, optional
+            Checkpoint to go on from.
+        """
+        with _quiet():
+            self._lightning.fit(learner, train, valid, ckpt_path=last, weights_only=True)
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of training, those before a resume too."""
+        return self._clock.spent()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were trained."""
+        return self._lightning.current_epoch
+
+    def best(self) -> tuple[dict[str, Tensor], float]:
+        """Read the epoch of the least validation loss.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The model's weights.
+        float
+            Validation loss.
+        """
+        state = torch.load(self._best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+        weights = {
+            name.removeprefix("model."): value.contiguous()
+            for name, value in state.items()
+            if name.startswith("model.")
+        }
+        return weights, float(self._best.best_model_score or 0)
+
+
+def _loggers(folder: Path) -> list[Any]:
+    """CSV files, one for every time the run was begun or resumed, and TensorBoard where it is installed."""
+    version = f"{len([*(folder / LOGS).glob('*')]):03d}"
+    found: list[Any] = [loggers.CSVLogger(folder, name=LOGS, version=version)]
+    with suppress(ModuleNotFoundError):
+        found.append(loggers.TensorBoardLogger(folder, name=LOGS, version=version))
+    return found
+
+
+class _Clock(callbacks.Callback):
+    """Minutes of training, those before a resume too, and an end when there are enough."""
+
+    def __init__(self, most: float | None) -> None:
+        self.most, self.before, self.start = most, 0.0, time.monotonic()
+
+    def spent(self) -> float:
+        return self.before + (time.monotonic() - self.start) / 60
+
+    def on_train_start(self, *_: Any) -> None:
+        self.start = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
+        if self.most is not None and self.spent() >= self.most:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"minutes": self.spent()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.before = float(state["minutes"])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice and advertisements from users; errors come through."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        try:
+            yield
+        finally:
+            for name, level in before.items():
+                logging.getLogger(name).setLevel(level)
