@@ -1,4 +1,7 @@
-"""Changes of features that leave what is to be learned the same, or change the target with it."""
+"""Changes of features that leave what is to be learned the same, or change the target with it.
+
+Every example draws its own: norms over a batch would give away what its examples have in common.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class Shift(nn.Module):
     Parameters
     ----------
     bins : int
-        Most bins up or down; one number is drawn a batch.
+        Most bins up or down.
     step : int
         Moves are multiples of it: bins of a semitone, where tuning should stay.
     """
@@ -46,15 +49,12 @@ class Shift(nn.Module):
             Another batch.
         """
         most = self.bins // self.step
-        by = self.step * int(torch.randint(-most, most + 1, ()))
-        if not by:
-            return batch
-        moved = {}
-        for name in ("feature", "target"):
-            rolled = torch.roll(batch[name], by, dims=2)
-            empty = slice(None, by) if by > 0 else slice(by, None)
-            rolled[:, :, empty] = 0
-            moved[name] = rolled
+        steps = self.step * torch.randint(-most, most + 1, (len(batch["feature"]),))
+        moved = {name: torch.zeros_like(batch[name]) for name in ("feature", "target")}
+        for name, values in moved.items():
+            for example, (before, by) in enumerate(zip(batch[name], steps.tolist(), strict=True)):
+                bins = before.shape[1]
+                values[example, :, max(by, 0) : bins + min(by, 0)] = before[:, max(-by, 0) : bins - max(by, 0)]
         return {**batch, **moved}
 
 
@@ -137,15 +137,17 @@ class Smear(nn.Module):
         dict
             Another batch.
         """
-        feature = batch["feature"]
+        linear = expand(batch["feature"], self.compress)
+        wet = torch.stack([self._tailed(example) for example in linear])
+        return {**batch, "feature": squeeze(wet, self.compress)}
+
+    def _tailed(self, magnitudes: Tensor) -> Tensor:
         decay, most = (0.2 + (self.decay - 0.2) * float(torch.rand(()))), self.most * float(torch.rand(()))
-        taps = torch.arange(max(2, int(decay * self.rate / 2)), device=feature.device)
+        taps = torch.arange(max(2, int(decay * self.rate / 2)), device=magnitudes.device)
         tail = most * 10 ** (-3 * taps / (decay * self.rate))
         tail[0] = 1
-        linear = expand(feature, self.compress)
-        padded = F.pad(linear, (len(taps) - 1, 0)).flatten(0, 2)[:, None]
-        wet = F.conv1d(padded, tail.flip(0)[None, None])[:, 0].view_as(linear)
-        return {**batch, "feature": squeeze(wet, self.compress)}
+        padded = F.pad(magnitudes, (len(taps) - 1, 0)).flatten(0, 1)[:, None]
+        return F.conv1d(padded, tail.flip(0)[None, None])[:, 0].view_as(magnitudes)
 
 
 def expand(feature: Tensor, compress: float | None) -> Tensor:

@@ -40,15 +40,17 @@ class Trainer:
     def __init__(self, part: TrainPart, folder: Path, *, accelerator: str, bar: bool) -> None:
         self._clock = _Clock(part.minutes)
         self._best = callbacks.ModelCheckpoint(
-            folder / CHECKPOINTS, "best", monitor="valid_loss", save_last=True, enable_version_counter=False
+            folder / CHECKPOINTS, "best", monitor="valid_loss", enable_version_counter=False
         )
+        last = callbacks.ModelCheckpoint(folder / CHECKPOINTS, "last", enable_version_counter=False)
+        patience = callbacks.EarlyStopping("valid_loss", patience=part.patience)
         with _quiet():
             self._lightning = lightning.Trainer(
                 accelerator=accelerator,
                 max_epochs=part.epochs,
                 precision=part.precision,
                 gradient_clip_val=LARGEST_GRADIENT,
-                callbacks=[self._best, callbacks.EarlyStopping("valid_loss", patience=part.patience), self._clock],
+                callbacks=[self._best, patience, self._clock, last],
                 logger=_loggers(folder),
                 enable_progress_bar=bar,
                 enable_model_summary=False,
