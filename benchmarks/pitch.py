@@ -312,8 +312,7 @@ def main() -> None:
             "(54 of 210 synthesised and 34 of 60 real recordings, lossy, 16 kHz). Chorales are synthetic, split by piece.",
             f"Every cell trained {asked.epochs} epochs of {320 * 128 * STEP / 60:.0f} minutes of audio, the two with the least validation loss {asked.longer}; "
             "small networks on one core, one seed. Augmentation was chosen on other splits of the synthesised pianos. Thresholds are tuned on validation recordings, unless a row says otherwise.",
-            "Most of what is wrong on the real pianos is ends of notes: the annotated ones are releases of keys, and under the pedal the strings "
-            "ring on (last rows).",
+            "Annotated ends are releases of keys: under the pedal the strings ring on (last rows).",
             f"The book, on its own (full) sets and protocol: {', '.join(f'{name}: {value}' for name, value in BOOK.items())}; its notebooks' numbers are not of these recordings.",
         ],
     )

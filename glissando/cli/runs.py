@@ -102,7 +102,7 @@ def export(
     """Copy a trained run to pass on: half the size, no checkpoints; gliss predict reads it as any run."""
     from .. import training
 
-    copy = training.share(training.Run.open(run), out, note=note)
+    copy = training.export(training.Run.open(run), out, note=note)
     size = (copy.folder / "weights.safetensors").stat().st_size
     console.print(f"{copy.folder}: {size / 1e6:.2f} MB of weights, and a card", soft_wrap=True, markup=False)
 

@@ -70,10 +70,8 @@ def write_pyjama(path: str | Path, entries: Mapping[str, Annotations]) -> None:
     """
     definitions = {"filepath": _definition("text", "global", constraint="filePath")}
     path = Path(path)
-    with (
-        aside(path) as part,
-        part.open("w", encoding="utf-8") as out,
-    ):  # entry by entry: as objects, millions of notes take gigabytes
+    with aside(path) as part, part.open("w", encoding="utf-8") as out:
+        # (entry by entry: as objects, millions of notes take gigabytes)
         out.write(f'{{"schemaversion": {VERSION}, "collection": {{"entry": [')
         for number, (key, known) in enumerate(entries.items()):
             entry = {"filepath": [{"value": key}], **_atoms(known, definitions)}

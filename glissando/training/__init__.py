@@ -1,11 +1,11 @@
 """Recipes, training, runs, and trained recipes at work."""
 
 from .estimator import Estimator
+from .export import export
 from .fit import draw_split, evaluate, resume, train
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
-from .share import share
 
 __all__ = [
     "DataPart",
@@ -15,6 +15,7 @@ __all__ = [
     "TrainPart",
     "draw_split",
     "evaluate",
+    "export",
     "interval",
     "list_runs",
     "load_recipe",
@@ -23,7 +24,6 @@ __all__ = [
     "read_recipe",
     "repeat",
     "resume",
-    "share",
     "shipped",
     "shipped_run",
     "summarise",

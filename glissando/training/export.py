@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 
 from ..errors import RecipeError
+from ..paths import aside
 from .card import card
 from .runs import CARD, ENVIRONMENT, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
 
 
-def share(run: Run, folder: str | Path, *, note: str = "") -> Run:
+def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
     """Copy a trained run to a folder that can be passed on: no checkpoints, no logs, weights as float16.
 
     Parameters
@@ -46,7 +47,8 @@ def share(run: Run, folder: str | Path, *, note: str = "") -> Run:
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in load_file(run.folder / WEIGHTS).items()
     }
-    save_file(weights, target / WEIGHTS)
+    with aside(target / WEIGHTS) as file:
+        save_file(weights, file)
     for name in (SPLIT, ENVIRONMENT, RECIPE):
         shutil.copyfile(run.folder / name, target / name)
     result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}
