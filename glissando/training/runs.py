@@ -222,13 +222,14 @@ def environment() -> dict[str, Any]:
     Returns
     -------
     dict
-        Versions, machine, commit (of a checkout), time.
+        Versions, machine, commit (of a checkout; "-dirty" if the code differs from it), time.
     """
     from importlib.metadata import version
 
     names = ("glissando", "torch", "lightning", "numpy", "mir_eval", "h5py")
-    here = Path(__file__).parent
-    done = subprocess.run(["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    package = str(Path(__file__).parents[1])
+    head = ["git", "-C", package, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    done = subprocess.run(head, capture_output=True, text=True, check=False)
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
