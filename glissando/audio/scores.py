@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import AudioError
 
 TICKS = 960  # a second: at 60 BPM, a quarter note
+DRUMS = 9  # the channel on which General MIDI has its drums
 FOLDERS = (Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3"), Path("/usr/share/soundfonts"))
 
 
@@ -40,6 +41,28 @@ class Played:
     velocity: int = 80
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one instrument plays.
+
+    Parameters
+    ----------
+    notes : sequence of Played
+        In any order.
+    program : int
+        General MIDI instrument, or drum kit, 0 to 127.
+    drums : bool
+        Pitches are drums.
+    volume : int
+        Of the channel, 0 to 127; 100 is General MIDI's own.
+    """
+
+    notes: Sequence[Played]
+    program: int = 0
+    drums: bool = False
+    volume: int = 100
+
+
 def soundfonts() -> list[Path]:
     """List the soundfonts that are installed.
 
@@ -53,16 +76,14 @@ def soundfonts() -> list[Path]:
 
 
 def render(
-    notes: Iterable[Played], *, program: int, soundfont: Path, sample_rate: int, tail: float = 1.0, gain: float = 0.5
+    parts: Sequence[Part], *, soundfont: Path, sample_rate: int, tail: float = 1.0, gain: float = 0.5
 ) -> NDArray[np.float32]:
-    """Play notes on one instrument, without reverberation or chorus.
+    """Play parts together, without reverberation or chorus.
 
     Parameters
     ----------
-    notes : iterable of Played
-        In any order.
-    program : int
-        General MIDI instrument, 0 to 127.
+    parts : sequence of Part
+        At most 15, and one of drums.
     soundfont : Path
         File (.sf2, .sf3).
     sample_rate : int
@@ -85,12 +106,11 @@ def render(
     tool = shutil.which("fluidsynth")
     if tool is None:
         raise AudioError("rendering needs FluidSynth; install the package fluidsynth of your system")
-    listed = list(notes)
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "score.mid", Path(folder) / "sound.wav"
-        score.write_bytes(midi(listed, program=program, tail=tail))
+        score.write_bytes(midi(parts, tail=tail))
         command = [tool, "-n", "-i", "-q", "-R", "0", "-C", "0", "-g", str(gain), "-r", str(sample_rate)]
-        command += ["-o", "synth.dynamic-sample-loading=1"]  # only the instrument that plays
+        command += ["-o", "synth.dynamic-sample-loading=1"]  # only the instruments that play
         command += ["-O", "float", "-T", "wav", "-F", str(sound), str(soundfont), str(score)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode or not sound.exists():
@@ -100,15 +120,13 @@ def render(
     return mono
 
 
-def midi(notes: Iterable[Played], *, program: int, tail: float = 1.0) -> bytes:
-    """Write notes as a MIDI file of one track at 60 BPM, right to a millisecond.
+def midi(parts: Sequence[Part], *, tail: float = 1.0) -> bytes:
+    """Write parts as a MIDI file of one track at 60 BPM, right to a millisecond.
 
     Parameters
     ----------
-    notes : iterable of Played
-        In any order.
-    program : int
-        General MIDI instrument.
+    parts : sequence of Part
+        At most 15, and one of drums.
     tail : float
         Seconds after the last offset at which the track ends.
 
@@ -117,10 +135,15 @@ def midi(notes: Iterable[Played], *, program: int, tail: float = 1.0) -> bytes:
     bytes
         The file.
     """
-    events = [(0.0, 0, bytes([0xC0, program]))]
-    for note in notes:
-        events.append((note.onset, 2, bytes([0x90, note.pitch, note.velocity])))
-        events.append((note.offset, 1, bytes([0x80, note.pitch, 0])))
+    free = (channel for channel in range(16) if channel != DRUMS)
+    events: list[tuple[float, int, bytes]] = []
+    for part in parts:
+        channel = DRUMS if part.drums else next(free)
+        events.append((0.0, 0, bytes([0xC0 | channel, part.program])))
+        events.append((0.0, 0, bytes([0xB0 | channel, 7, part.volume])))
+        for note in part.notes:
+            events.append((note.onset, 2, bytes([0x90 | channel, note.pitch, note.velocity])))
+            events.append((note.offset, 1, bytes([0x80 | channel, note.pitch, 0])))
     end = max((time for time, _, _ in events), default=0.0) + tail
     track, clock = bytearray(b"\x00\xff\x51\x03" + (1_000_000).to_bytes(3, "big")), 0
     for time, _, message in [*sorted(events), (end, 3, b"\xff\x2f\x00")]:

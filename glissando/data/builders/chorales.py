@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...audio.scores import Played, render, soundfonts
+from ...audio.scores import Part, Played, render, soundfonts
 from ...errors import RecipeError
 from ..annotations import Annotations, F0Curve
 from ..building import Source, builder
@@ -178,7 +178,7 @@ class _Played:
 
     def _render(self) -> NDArray[np.float32]:
         stems = [
-            render(notes, program=program, soundfont=self._font, sample_rate=RATE)
+            render([Part(notes, program)], soundfont=self._font, sample_rate=RATE)
             for notes, program in zip(self._voices, self._programs, strict=True)
         ]
         longest = max(map(len, stems))
