@@ -10,6 +10,7 @@ import mido
 import numpy as np
 import pytest
 import torch
+
 from glissando.audio import Audio, stretch
 from glissando.audio.scores import DRUMS, Part, Played, midi, render, soundfonts
 from glissando.data import Annotations, Segment, build, load
@@ -86,7 +87,8 @@ def test_a_tempo_is_read_between_the_bins(bpm: float) -> None:
 
 def test_octaves_are_candidates() -> None:
     weights = sum(
-        weight * np.exp(-0.5 * ((LOGS - np.log2(bpm / 60)) / (1.2 * STEP)) ** 2) for bpm, weight in ((90, 1), (180, 0.4))
+        weight * np.exp(-0.5 * ((LOGS - np.log2(bpm / 60)) / (1.2 * STEP)) ** 2)
+        for bpm, weight in ((90, 1), (180, 0.4))
     )
     estimate = peak_tempo(weights / weights.sum())
     assert estimate.candidates[:2] == pytest.approx((90, 180), rel=5e-3)
@@ -147,7 +149,9 @@ def test_the_names_are_registered() -> None:
 
 def test_drums_play_on_their_channel(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
-    path.write_bytes(midi([Part([Played(0, 1, 60)], 40), Part([Played(0, 1, 38)], 8, drums=True), Part([Played(0, 1, 62)])]))
+    path.write_bytes(
+        midi([Part([Played(0, 1, 60)], 40), Part([Played(0, 1, 38)], 8, drums=True), Part([Played(0, 1, 62)])])
+    )
     messages = [message for message in mido.MidiFile(path) if message.type == "note_on"]
     assert {message.note: message.channel for message in messages} == {60: 0, 38: DRUMS, 62: 1}
 
@@ -184,7 +188,13 @@ def test_renderings_have_the_tempo_they_say(tmp_path: Path, monkeypatch: pytest.
         beats = np.array([marker.start for marker in entry.annotations.segments["beat"]])
         assert 50 <= bpm <= 200
         np.testing.assert_allclose(np.diff(beats), 60 / bpm, rtol=1e-3)
-        assert [m.label == "downbeat" for m in entry.annotations.segments["beat"]][:5] == [True, False, False, False, True]
+        assert [m.label == "downbeat" for m in entry.annotations.segments["beat"]][:5] == [
+            True,
+            False,
+            False,
+            False,
+            True,
+        ]
         onsets = np.unique(entry.annotations.notes[:, 0])
         assert np.abs(onsets[:, None] - beats).min(1).max() < 0.01  # 1 ms of the score, stretched by up to 2.4
         wave = entry.read()

@@ -13,11 +13,9 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..features import FEATURES, Tempogram
-from ..features.tempogram import BINS
 from ..nn import Model, build
 from .base import Encoder, EncoderCard
 from .framing import Framing
-from .registry import register
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW, WINDOW_HOP = 15.0, 7.5  # seconds

@@ -20,6 +20,7 @@ BINS_PER_OCTAVE = 24  # 2.9 % a bin
 OCTAVES = 7
 BINS = BINS_PER_OCTAVE * OCTAVES
 BANDS = 4  # frequency ranges with an onset curve of their own
+FINER = 4  # places read within a bin, of which the highest counts: peaks of long lags and high rates are narrower
 CHANGE = 0.5  # seconds that are compared on both sides of a change of harmony
 
 
@@ -109,7 +110,8 @@ class Tempogram(Feature):
         self.sample_rate, self.window, self.hop = sample_rate, window, hop
         self.frame_rate, self.first = 1 / hop, window / 2
         self.curves = OnsetCurves(sample_rate)
-        rates = tempo_rates()
+        within = ((torch.arange(FINER) + 0.5) / FINER - 0.5).repeat(BINS)
+        rates = tempo_rates().repeat_interleave(FINER) * 2 ** (within / BINS_PER_OCTAVE)
         self.autocorrelation = LogLagRhythm(self.curves.frame_rate, rates)
         count = int(window * self.curves.frame_rate)
         phase = 2 * math.pi * rates[None] * (torch.arange(count) / self.curves.frame_rate)[:, None]
@@ -135,9 +137,9 @@ class Tempogram(Feature):
         windows = padded.unfold(-1, size, step)  # [batch, frames, size]
         curves = self.curves(windows.flatten(0, 1))
         curves = F.pad(curves, (0, len(self.waves) - curves.shape[-1]), mode="replicate")
-        similar = self.autocorrelation(curves)
+        similar = F.max_pool1d(self.autocorrelation(curves), FINER)
         real, imaginary = ((curves - curves.mean(-1, keepdim=True)) @ self.waves).chunk(2, -1)
-        strength = (real.square() + imaginary.square()).sqrt()
+        strength = F.max_pool1d((real.square() + imaginary.square()).sqrt(), FINER)
         level = strength.square().mean(-1, keepdim=True).sqrt()
         strength = strength / level.clamp_min(1e-4)
         found = torch.cat([similar, strength], 1)
