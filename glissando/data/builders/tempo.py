@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...audio.rooms import reverberate, room
-from ...audio.scores import Part, Played, render, soundfonts
+from ...audio.scores import Part, Played, render_each, soundfonts
 from ...errors import RecipeError
 from ..annotations import Annotations, Segment
 from ..building import Source, builder
@@ -29,6 +30,7 @@ BASSES = (0, 32, 33, 34, 35, 38, 39, 43)
 KITS = (0, 8, 16, 24, 25, 32, 40)
 KICK, RIM, SNARE, CLAP, HAT, OPEN, TAMBOURINE, RIDE, SHAKER = 36, 37, 38, 39, 42, 46, 54, 51, 70
 STEPS = 4  # a beat
+TOGETHER = 12  # songs for which a soundfont is loaded once
 SWINGS = (
     (0, 0, 0, 0),
     (0, 0, 0, 0),
@@ -64,16 +66,18 @@ def tempo_renders(folder: Path) -> Iterator[Source]:
     Yields
     ------
     Source
-        By song, then soundfont.
+        By soundfont, then song.
     """
     fonts = soundfonts()
     if not fonts:
         raise RecipeError("there is no soundfont to play with; install the package fluid-soundfont-gm")
     root = root_of(folder, "[0-9][0-9][0-9]/[0-9][0-9][0-9].mid")
-    for path in sorted(root.glob("[0-9][0-9][0-9]/[0-9][0-9][0-9].mid")):
-        for font in fonts:
-            rendering = _Rendering(path, font)
-            yield Source(f"{path.parent.name}+++{font.stem}", rendering.annotate, sound=rendering.sound)
+    paths = sorted(root.glob("[0-9][0-9][0-9]/[0-9][0-9][0-9].mid"))
+    for font in fonts:
+        for first in range(0, len(paths), TOGETHER):
+            session = _Session([_Rendering(path, font) for path in paths[first : first + TOGETHER]])
+            for rendering in session.renderings:
+                yield Source(rendering.key, rendering.annotate, sound=partial(session.sound, rendering))
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,11 @@ class _Rendering:
     """Everything is drawn by the number of the song and the name of the soundfont."""
 
     def __init__(self, path: Path, font: Path) -> None:
-        self._path, self._font = path, font
+        self._path, self.font = path, font
+        self.key = f"{path.parent.name}+++{font.stem}"
 
     def _rng(self, part: int) -> np.random.Generator:
-        return np.random.default_rng([int(self._path.parent.name), zlib.crc32(self._font.stem.encode()), part])
+        return np.random.default_rng([int(self._path.parent.name), zlib.crc32(self.font.stem.encode()), part])
 
     @cached_property
     def _excerpt(self) -> _Excerpt:
@@ -117,7 +122,7 @@ class _Rendering:
         return _Excerpt(kept, beats[beats < LENGTH], down[start : start + int((beats < LENGTH).sum())], bpm)
 
     @cached_property
-    def _band(self) -> list[Part]:
+    def band(self) -> list[Part]:
         """Melody, chords and bass by register, on instruments of their own or on a piano, and most often drums."""
         rng, excerpt = self._rng(1), self._excerpt
         notes, loose = excerpt.notes.tolist(), float(rng.uniform(0.0, 0.012))
@@ -160,7 +165,7 @@ class _Rendering:
 
     def annotate(self) -> Annotations:
         """Give beats and tempo."""
-        excerpt, band = self._excerpt, self._band
+        excerpt, band = self._excerpt, self.band
         beats = tuple(
             Segment(float(time), float(time), "downbeat" if down else "beat")
             for time, down in zip(excerpt.beats, excerpt.down, strict=True)
@@ -168,17 +173,41 @@ class _Rendering:
         labels = {
             "piece": (self._path.parent.name,),
             "tempo": (f"{excerpt.bpm:.3f}",),
-            "soundfont": (self._font.stem,),
+            "soundfont": (self.font.stem,),
             "programs": tuple(str(part.program) for part in band if not part.drums),
             "drums": ("yes" if any(part.drums for part in band) else "no",),
         }
         return Annotations(excerpt.notes, segments={"beat": beats}, labels=labels)
 
-    def sound(self) -> NDArray[np.float32]:
-        """Play it in a room."""
-        rng = self._rng(2)
-        dry = render(self._band, soundfont=self._font, sample_rate=RATE, gain=0.3)[: int(LENGTH * RATE)]
+    def placed(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put what was played into a room."""
+        rng, dry = self._rng(2), np.pad(dry, (0, int(LENGTH * RATE)))[: int(LENGTH * RATE)]
         response = room(rng, RATE, decay=float(rng.uniform(0.2, 1.2)), wet=float(rng.uniform(0.0, 0.5) ** 2 * 4))
         wet = reverberate(dry, response) + rng.normal(0, 10 ** rng.uniform(-5, -3), len(dry))
         found: NDArray[np.float32] = (wet / np.abs(wet).max() * rng.uniform(0.2, 0.95)).astype(np.float32)
         return found
+
+
+class _Session:
+    """Songs that are played in one go once the first of them is wanted, and then wait for their turn."""
+
+    def __init__(self, renderings: list[_Rendering]) -> None:
+        self.renderings = renderings
+        self._lock = threading.Lock()
+        self._dry: dict[str, NDArray[np.float32]] = {}
+
+    def sound(self, rendering: _Rendering) -> NDArray[np.float32]:
+        """Play one."""
+        with self._lock:
+            if rendering.key not in self._dry:
+                wanted = [one for one in self.renderings[self.renderings.index(rendering) :] if _playable(one)]
+                played = render_each([one.band for one in wanted], soundfont=rendering.font, sample_rate=RATE, gain=0.3)
+                self._dry = {one.key: dry for one, dry in zip(wanted, played, strict=True)}
+            return rendering.placed(self._dry.pop(rendering.key))
+
+
+def _playable(rendering: _Rendering) -> bool:
+    try:
+        return bool(rendering.band)
+    except RecipeError:
+        return False
