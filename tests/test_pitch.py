@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from glissando.audio import Audio, write
 from glissando.audio.rooms import reverberate, room
-from glissando.audio.scores import Played, midi, render, soundfonts
+from glissando.audio.scores import Part, Played, midi, render, soundfonts
 from glissando.cli import app
 from glissando.data import Annotations, F0Curve, frame_times, pitch_matrix, read_notes
 from glissando.tasks import Pitch
@@ -132,13 +132,13 @@ def test_silence_has_no_pitches(tmp_path: Path) -> None:
 
 def test_midi_files_hold_the_notes_they_were_written_from(tmp_path: Path) -> None:
     path = tmp_path / "score.mid"
-    path.write_bytes(midi([Played(0.25, 0.75, 60, 90), Played(0.5, 3.0, 72)], program=40))
+    path.write_bytes(midi([Part([Played(0.25, 0.75, 60, 90), Played(0.5, 3.0, 72)], 40)]))
     assert np.abs(read_notes(path) - [[0.25, 0.75, 60], [0.5, 3.0, 72]]).max() < 1e-3
 
 
 @pytest.mark.skipif(not soundfonts(), reason="no soundfont is installed (Debian: fluid-soundfont-gm, fluidsynth)")
 def test_fluidsynth_plays_the_pitch_that_is_written() -> None:
-    wave = render([Played(0.1, 1.5, 69)], program=73, soundfont=soundfonts()[0], sample_rate=22_050)
+    wave = render([Part([Played(0.1, 1.5, 69)], 73)], soundfont=soundfonts()[0], sample_rate=22_050)
     middle = wave[8_000 : 8_000 + 16_384] * np.hanning(16_384)
     peak = np.argmax(np.abs(np.fft.rfft(middle, 1 << 18))) * 22_050 / (1 << 18)
     assert abs(12 * np.log2(peak / 440)) % 12 < 0.2 and 0.01 < np.abs(wave).max() <= 1

@@ -81,6 +81,17 @@ _CARDS = [
         "all",
     ),
     Card(
+        "tempo-renders",
+        "POP909 played by FluidSynth at exact tempi: 26 s of every song with every soundfont, by bands that are drawn",
+        "tempo, beats",
+        "POP909 (music-x-lab), and soundfonts of Debian",
+        f"MIT (the compositions are third-party pop songs); renderings follow {_SOUNDFONTS}",
+        "909 excerpts a soundfont, 6.6 hours each; 50 to 200 BPM",
+        "by piece",
+        16_000,
+        "all",
+    ),
+    Card(
         "maps",
         "MAPS (MUS): piano music with notes",
         "multi-pitch, transcription",

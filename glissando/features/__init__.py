@@ -7,6 +7,7 @@ from .mel import LogMel, MelSpectrogram, mel_matrix
 from .rhythm import LogLagRhythm, OnsetStrength, log_rates
 from .stft import STFT, SpectralPeaks, Waveform
 from .tempo import TempoEstimate, estimate_tempo
+from .tempogram import Tempogram, peak_tempo, tempo_rates
 from .timbre import MFCC, Chroma
 
 FEATURES: Registry[Feature] = Registry("feature")
@@ -19,6 +20,7 @@ FEATURES.register("mfcc", MFCC)
 FEATURES.register("cqt", CQT)
 FEATURES.register("hcqt", HCQT)
 FEATURES.register("chroma", Chroma)
+FEATURES.register("tempogram", Tempogram)
 
 __all__ = [
     "CQT",
@@ -34,8 +36,11 @@ __all__ = [
     "OnsetStrength",
     "SpectralPeaks",
     "TempoEstimate",
+    "Tempogram",
     "Waveform",
     "estimate_tempo",
     "log_rates",
     "mel_matrix",
+    "peak_tempo",
+    "tempo_rates",
 ]

@@ -61,14 +61,29 @@ def estimate_tempo(autocorrelation: NDArray[np.float32]) -> TempoEstimate | None
     if not len(peaks):
         return None
     best = peaks[np.argsort(-scores[peaks])][:4]
-    candidates = tuple(float(np.exp(_peak(rates, scores, i))) for i in best)
+    candidates = tuple(float(np.exp(peak_place(rates, scores, i))) for i in best)
     share = scores[best[0]] / scores[best].sum()
     pulse = min(1.0, 2 * float(strength[best[0]]))
     return TempoEstimate(candidates[0], float(share * pulse), candidates)
 
 
-def _peak(axis: NDArray[np.float64], values: NDArray[np.float64], i: int) -> float:
-    """Place of a peak between the points, by a parabola through three of them."""
+def peak_place(axis: NDArray[np.float64], values: NDArray[np.float64], i: int) -> float:
+    """Place a peak between the points, by a parabola through three of them.
+
+    Parameters
+    ----------
+    axis, values : ndarray, shape=(points,)
+        Evenly spaced places, and what is there.
+    i : int
+        The highest point.
+
+    Returns
+    -------
+    float
+        On the axis; the point itself at its ends.
+    """
+    if not 0 < i < len(values) - 1:
+        return float(axis[i])
     left, centre, right = values[i - 1 : i + 2]
     bend = left - 2 * centre + right
     offset = 0.5 * (left - right) / bend if abs(bend) > 1e-12 else 0.0

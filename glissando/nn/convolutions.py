@@ -19,7 +19,7 @@ from .bricks import (
 )
 from .checks import MOST_LAYERS, MOST_TAPS, choice, count, flag, fraction, pair
 
-PADDING = ("same", "valid", "causal")
+PADDING = ("same", "edge", "valid", "causal")
 
 
 def convolution(
@@ -46,7 +46,8 @@ def convolution(
     groups : int
         Channels are cut into so many groups.
     padding : str
-        ``same``, ``valid``, or ``causal`` (along the last axis, all zeros stand before the first frame).
+        ``same`` (zeros on both sides), ``edge`` (the outermost values on both sides), ``valid``, or ``causal`` (along
+        the last axis, all zeros stand before the first frame).
     bias : bool
         Add a constant.
 
@@ -73,6 +74,8 @@ def convolution(
     for axis, total in reversed([*enumerate(totals)]):  # the last axis comes first
         before = total if padding == "causal" and axis == axes - 1 else total // 2
         sides += [before, total - before]
+    if padding == "edge":
+        return [nn.ReplicationPad2d(tuple(sides)) if axes == 2 else nn.ReplicationPad1d(tuple(sides)), layer]  # type: ignore[arg-type]
     pad = nn.ConstantPad2d(tuple(sides), 0.0) if axes == 2 else nn.ConstantPad1d(tuple(sides), 0.0)  # type: ignore[arg-type]
     return [pad, layer]
 
@@ -105,7 +108,7 @@ def conv2d(
     groups : int
         Channels are cut into so many groups.
     padding : str
-        ``same``, ``valid``, or ``causal`` (along frames).
+        ``same``, ``edge``, ``valid``, or ``causal`` (along frames).
     norm : str
         ``batch``, ``layer`` (over the channels of every position) or ``none``.
     activation : str
@@ -166,7 +169,7 @@ def conv1d(
     groups : int
         Channels are cut into so many groups.
     padding : str
-        ``same``, ``valid`` or ``causal``.
+        ``same``, ``edge``, ``valid`` or ``causal``.
     norm : str
         ``batch``, ``layer`` (over the channels of every frame) or ``none``.
     activation : str

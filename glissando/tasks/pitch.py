@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..audio.scores import Played, midi
+from ..audio.scores import Part, Played, midi
 from ..data import Annotations, hz_to_midi, midi_to_hz, pitch_matrix
 from ..data.align import BINS, BINS_PER_SEMITONE, LOWEST
 from .base import TASKS, Task, Times
@@ -258,7 +258,7 @@ class Pitch(Task):
         files["csv"].write_text("\n".join(lines) + "\n", encoding="utf-8")
         notes = estimate.notes()
         played = [Played(onset, offset, int(pitch)) for onset, offset, pitch in notes.tolist()]
-        files["midi"].write_bytes(midi(played, program=0))
+        files["midi"].write_bytes(midi([Part(played)]))
         duration = float(estimate.times[-1]) if len(estimate.times) else 0.0
         contour = [
             (time, 0.0, {"index": 0, "frequency": float(hz), "voiced": True})

@@ -77,6 +77,45 @@ def salience(
     figure.savefig(path, dpi=110)
 
 
+def rates(path: Path, values: Array, times: Array, bpm: Array, estimate: Array, truth: Array | None = None) -> None:
+    """Draw distributions over beat and bar rates, with the tempo that was read from them.
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    values : ndarray, shape=(2, rates, frames)
+        Of beats and of bars, from 0 to 1.
+    times : ndarray, shape=(frames,)
+        In seconds.
+    bpm : ndarray, shape=(rates,)
+        Log-spaced.
+    estimate : ndarray, shape=(frames,)
+        Tempo in BPM.
+    truth : ndarray, shape=(2, frames), optional
+        Beats and bars a minute.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    half = (times[1] - times[0]) / 2 if len(times) > 1 else 1.0
+    extent = (times[0] - half, times[-1] + half, np.log2(bpm[0]), np.log2(bpm[-1]))
+    ticks = [tempo for tempo in (15, 20, 30, 40, 60, 80, 120, 160, 240) if bpm[0] <= tempo <= bpm[-1]]
+    for row, (axis, title) in enumerate(zip(figure.subplots(2, 1, sharex=True), ("Beats", "Bars"), strict=True)):
+        axis.imshow(np.sqrt(values[row]), origin="lower", aspect="auto", cmap="magma", vmin=0, extent=extent)
+        axis.set(title=f"{title} a minute", ylim=np.log2([ticks[0], ticks[-1]] if row == 0 else [ticks[0], 120]))
+        axis.set_yticks(np.log2(ticks), [str(tempo) for tempo in ticks])
+        if truth is not None:
+            axis.plot(times, np.log2(truth[row]), "_", color="tab:gray", markersize=14, label="truth")
+    axes = figure.axes
+    axes[0].plot(times, np.log2(estimate), ".", color="tab:cyan", label="estimate")
+    axes[0].legend(loc="upper right")
+    axes[-1].set_xlabel("seconds")
+    figure.savefig(path, dpi=110)
+
+
 def _dots(axis: Any, pitches: Pitched, color: str, size: float, label: str | None = None) -> None:
     times = np.repeat(pitches.times, [len(one) for one in pitches.frequencies])
     hz = np.concatenate([*pitches.frequencies, np.zeros(0)])

@@ -1,5 +1,17 @@
 """Readers of published layouts; importing this registers them."""
 
-from . import chorales, chords, covers, multipitch, notes, piano, renders, sounds, stems, tags
+from . import chorales, chords, covers, multipitch, notes, piano, renders, sounds, stems, tags, tempo
 
-__all__ = ["chorales", "chords", "covers", "multipitch", "notes", "piano", "renders", "sounds", "stems", "tags"]
+__all__ = [
+    "chorales",
+    "chords",
+    "covers",
+    "multipitch",
+    "notes",
+    "piano",
+    "renders",
+    "sounds",
+    "stems",
+    "tags",
+    "tempo",
+]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...audio.scores import Played, render, soundfonts
+from ...audio.scores import Part, Played, render_each, soundfonts
 from ...errors import RecipeError
 from ..annotations import Annotations, F0Curve
 from ..building import Source, builder
@@ -177,10 +177,8 @@ class _Played:
         return samples
 
     def _render(self) -> NDArray[np.float32]:
-        stems = [
-            render(notes, program=program, soundfont=self._font, sample_rate=RATE)
-            for notes, program in zip(self._voices, self._programs, strict=True)
-        ]
+        bands = [[Part(notes, program)] for notes, program in zip(self._voices, self._programs, strict=True)]
+        stems = render_each(bands, soundfont=self._font, sample_rate=RATE)
         longest = max(map(len, stems))
         padded = np.stack([np.pad(stem, (0, longest - len(stem))) for stem in stems])
         loudness = np.sqrt((padded**2).mean(1, keepdims=True)).clip(1e-6)

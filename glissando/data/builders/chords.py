@@ -77,14 +77,30 @@ def _song(path: Path, song: str, *, texts: bool) -> Callable[[], Annotations]:
         if texts and (path.parent / "chord_midi.txt").is_file():
             segments["chord"] = segments_from(path.parent / "chord_midi.txt")
         if texts and (path.parent / "beat_midi.txt").is_file():
-            segments["beat"] = _beats(path.parent / "beat_midi.txt")
+            segments["beat"] = pop909_beats(path.parent / "beat_midi.txt")
         return Annotations(read_notes(path), segments=segments, labels={"piece": (song,), "clique": (song,)})
 
     return read
 
 
-def _beats(path: Path) -> tuple[Segment, ...]:
-    """Read lines of time, beat of two, downbeat."""
+def pop909_beats(path: Path) -> tuple[Segment, ...]:
+    """Read the beats of a song.
+
+    Parameters
+    ----------
+    path : Path
+        Lines of time, beat of two, downbeat.
+
+    Returns
+    -------
+    tuple of Segment
+        Markers "beat" and "downbeat", in order.
+
+    Raises
+    ------
+    RecipeError
+        If a line is damaged.
+    """
     found = []
     for line, text in enumerate(text_of(path).splitlines(), start=1):
         fields = text.split()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...audio.rooms import reverberate, room
-from ...audio.scores import Played, render, soundfonts
+from ...audio.scores import Part, Played, render, soundfonts
 from ...errors import RecipeError
 from ..annotations import Annotations
 from ..building import Source, builder
@@ -85,7 +85,7 @@ class _Rendering:
         ]
         if not played:
             raise RecipeError(f"{self._path}: has no notes")
-        dry = render(played, program=self._program, soundfont=self._font, sample_rate=RATE)[: int(LENGTH * RATE)]
+        dry = render([Part(played, self._program)], soundfont=self._font, sample_rate=RATE)[: int(LENGTH * RATE)]
         response = room(rng, RATE, decay=float(rng.uniform(0.2, 1.2)), wet=float(rng.uniform(0.0, 0.5) ** 2 * 4))
         wet = reverberate(dry, response) + rng.normal(0, 10 ** rng.uniform(-5, -3.3), len(dry))
         found: NDArray[np.float32] = (wet / np.abs(wet).max() * rng.uniform(0.2, 0.95)).astype(np.float32)
