@@ -1,6 +1,7 @@
 """Embedding to embedding: tempo translation and maps."""
 
+from .learned import LearnedTranslator, Pairs, fit_translator
 from .maps import project
-from .tempo import TempoShift, Transform
+from .tempo import ShiftTranslator, Transform
 
-__all__ = ["TempoShift", "Transform", "project"]
+__all__ = ["LearnedTranslator", "Pairs", "ShiftTranslator", "Transform", "fit_translator", "project"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .. import encoders
 from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
-from ..latent import TempoShift
+from ..latent import ShiftTranslator
 from ..paths import library_dir
 from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
@@ -369,8 +369,8 @@ class Library:
         return shifted
 
     @cached_property
-    def _shift(self) -> TempoShift:
-        return TempoShift()
+    def _shift(self) -> ShiftTranslator:
+        return ShiftTranslator()
 
     def _seed(self, seed: SeedLike) -> SeedVectors:
         if isinstance(seed, Audio):
