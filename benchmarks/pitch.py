@@ -156,12 +156,12 @@ def _piece(key: str) -> str:
 
 
 def trainings(data: str, epochs: int, longer: int, fine_tune: int) -> dict[str, Run]:
-    """Every cell of the table; the two with the least validation loss longer; and one that begins as the shipped weights."""
+    """Every cell of the table; of MAPS, the two with the least validation loss longer, and one that begins as the shipped weights."""
     runs: dict[str, Run] = {}
     for feature in FEATURES:
         for model in MODELS:
             runs[f"{feature}, {model}"] = cell(f"{data}-{feature}-{model}", recipe(data, feature, model, epochs))
-    for name in sorted(runs, key=lambda name: _loss(runs[name]))[:2] if longer else ():
+    for name in sorted(runs, key=lambda name: _loss(runs[name]))[:2] if data == "maps" and longer else ():
         feature, model = name.split(", ")
         runs[f"{name}, {longer} epochs"] = cell(f"{data}-{feature}-{model}-long", recipe(data, feature, model, longer))
     if data == "maps" and fine_tune:
@@ -259,7 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="no training but what is there; prints, writes nothing")
     parser.add_argument("--epochs", type=int, default=6, help="of every cell")
-    parser.add_argument("--longer", type=int, default=24, help="epochs of the leading two; 0 for none")
+    parser.add_argument("--longer", type=int, default=24, help="epochs of the leading two of MAPS; 0 for none")
     parser.add_argument("--fine-tune", type=int, default=40, help="epochs from the shipped weights on MAPS; 0 for none")
     parser.add_argument("--only", choices=[*PLACE], help="one set")
     asked = parser.parse_args()
@@ -310,7 +310,7 @@ def main() -> None:
             f"Frames of {STEP * 1000:.0f} ms of the first {SECONDS:.0f} s of every test recording; `mir_eval.multipitch`, half a semitone. "
             "MAPS: trained on the synthesised pianos, tested on the real Disklavier, no shared piece; only part of the published set "
             "(54 of 210 synthesised and 34 of 60 real recordings, lossy, 16 kHz). Chorales are synthetic, split by piece.",
-            f"Every cell trained {asked.epochs} epochs of {320 * 128 * STEP / 60:.0f} minutes of audio, the two with the least validation loss {asked.longer}; "
+            f"Every cell trained {asked.epochs} epochs of {320 * 128 * STEP / 60:.0f} minutes of audio, the two of MAPS with the least validation loss {asked.longer}; "
             "small networks on one core, one seed. Augmentation was chosen on other splits of the synthesised pianos. Thresholds are tuned on validation recordings, unless a row says otherwise.",
             "Annotated ends are releases of keys: under the pedal the strings ring on (last rows).",
             f"The book, on its own (full) sets and protocol: {', '.join(f'{name}: {value}' for name, value in BOOK.items())}; its notebooks' numbers are not of these recordings.",

@@ -150,6 +150,20 @@ def test_a_killed_run_goes_on_to_the_same_end(recipe: Path, tmp_path: Path) -> N
     assert resume(run.folder).result() == done.result()  # nothing is left to do
 
 
+def test_two_devices_train_together(recipe: Path, tmp_path: Path) -> None:
+    short = ["--set", "train.epochs=4", "--set", "train.batch=2"]
+    command = [sys.executable, "-c", CODE, "train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    done = subprocess.run([*command, "--devices", "2", *short], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-800:]
+    run = Run.open(tmp_path / "run")
+    losses, alone = run.curves(), train(load_recipe(recipe, changes=short[1::2]), tmp_path / "alone")
+    assert run.state == "done" and run.result()["epochs"] == 4
+    assert losses["valid_loss"][1][-1] < 0.6 * losses["valid_loss"][1][0]
+    assert losses["valid_loss"][1][-1] > 0.5 * alone.curves()["valid_loss"][1][-1]
+    steps = [torch.load(one.folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] for one in (run, alone)]
+    assert steps[0] == steps[1] // 2  # each device had half of the patches
+
+
 def test_chunks_are_the_whole(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     estimator = Estimator(load_recipe(recipe))
     feature = torch.rand(3, 360, 500)

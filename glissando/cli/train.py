@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,6 +33,7 @@ def train(
         int, typer.Option("--repeat", min=1, help="Train with so many seeds; gives mean and interval.")
     ] = 1,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="How many devices train together.")] = 1,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the shipped recipes.")] = False,
 ) -> None:
     """Train a recipe: its run folder holds weights, split, curves, metrics and card."""
@@ -46,17 +47,23 @@ def train(
     if (recipe is None) == (resume is None):
         raise typer.BadParameter("name a recipe, or a run with --resume")
     with progress_bars() as progress:
+        how: dict[str, Any] = {
+            "progress": progress,
+            "bar": console.is_terminal,
+            "accelerator": device,
+            "devices": devices,
+        }
         if resume is not None:
-            run = training.resume(resume, progress=progress, bar=console.is_terminal, accelerator=device)
+            run = training.resume(resume, **how)
         else:
             assert recipe is not None
             loaded = training.load_recipe(recipe, changes=changes or ())
             folder = out or _free(Path("runs") / re.sub(r"[^\w.-]+", "-", recipe.removesuffix(".yaml")).strip("-."))
             if repeat > 1:
-                runs = training.repeat(loaded, folder, repeat, progress=progress, bar=console.is_terminal)
+                runs = training.repeat(loaded, folder, repeat, **how)
                 show_metrics(training.over_seeds([one.result() for one in runs]), f"{folder}: {repeat} seeds")
                 return
-            run = training.train(loaded, folder, progress=progress, bar=console.is_terminal, accelerator=device)
+            run = training.train(loaded, folder, **how)
     show_metrics(run.result()["metrics"], f"{run.folder}: test")
 
 

@@ -57,6 +57,7 @@ def train(
     progress: Progress | None = None,
     bar: bool = False,
     accelerator: str = "auto",
+    devices: int = 1,
 ) -> Run:
     """Train a recipe.
 
@@ -72,6 +73,9 @@ def train(
         Show a progress bar of training.
     accelerator : str
         As Lightning names it: auto, cpu, gpu.
+    devices : int
+        How many of them train together, each on batches of its own. A script must then guard its entry point, as
+        `multiprocessing` wants it.
 
     Returns
     -------
@@ -90,11 +94,16 @@ def train(
     run = begin(Path(folder), recipe)
     split.write(run.folder / SPLIT)
     material.parts = {part: split.of(data, part) for part in split.parts}
-    return _train(run, material, progress, bar, accelerator)
+    return _train(run, material, progress, bar, accelerator, devices)
 
 
 def resume(
-    folder: str | Path, *, progress: Progress | None = None, bar: bool = False, accelerator: str = "auto"
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+    bar: bool = False,
+    accelerator: str = "auto",
+    devices: int = 1,
 ) -> Run:
     """Go on with a run that was stopped or killed; one that is done stays as it is.
 
@@ -107,6 +116,8 @@ def resume(
     bar : bool
         See `train`.
     accelerator : str
+        See `train`.
+    devices : int
         See `train`.
 
     Returns
@@ -128,7 +139,7 @@ def resume(
     data, split = chosen(run.recipe.data), run.split()
     split.check(data)
     material.parts = {part: split.of(data, part) for part in split.parts}
-    return _train(run, material, progress, bar, accelerator)
+    return _train(run, material, progress, bar, accelerator, devices)
 
 
 def chosen(part: DataPart) -> DataSet:
@@ -247,13 +258,13 @@ def _start(estimator: Estimator, recipe: Recipe) -> None:
         estimator.load_weights(source.folder / WEIGHTS)
 
 
-def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str) -> Run:
+def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str, devices: int) -> Run:
     part, estimator = run.recipe.train, material.estimator
     patches = {name: _patches(material, name, run.recipe.data, part.seed, progress) for name in ("train", "valid")}
     _check_shape(estimator, patches["valid"], run.folder)
     last = run.folder / CHECKPOINTS / "last.ckpt"
     learner = Learner(estimator.model, estimator.task, part, augment=estimator.augment())
-    trainer = Trainer(part, run.folder, accelerator=accelerator, bar=bar)
+    trainer = Trainer(part, run.folder, accelerator=accelerator, devices=devices, bar=bar)
     begun = time.monotonic()
     trainer.fit(
         learner,

@@ -91,7 +91,10 @@ class Learner(lightning.LightningModule):
 
     def _loss(self, batch: dict[str, Tensor], name: str) -> Tensor:
         loss = self.task.loss(self.model(batch["feature"]), batch["target"], batch["valid"])
-        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["feature"]))
+        self.log(
+            name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["feature"]),
+            sync_dist=self.trainer.world_size > 1,
+        )  # fmt: skip
         return loss
 
 
@@ -101,7 +104,7 @@ def _share_of_rate(done: float) -> float:
 
 
 class EpochSampler(Sampler[int]):
-    """Patches in a new order every epoch, which depends on seed and epoch alone.
+    """Patches in a new order every epoch, which depends on seed and epoch alone; devices take turns.
 
     Parameters
     ----------
@@ -129,13 +132,21 @@ class EpochSampler(Sampler[int]):
         self.patches.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Count the patches of an epoch."""
-        return self.count
+        """Count the patches of an epoch, on each device."""
+        return self.count // _turns()[1]
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over numbers of patches."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        yield from torch.randperm(len(self.patches), generator=generator)[: self.count].tolist()
+        order = torch.randperm(len(self.patches), generator=generator)[: self.count].tolist()
+        turn, turns = _turns()
+        yield from order[turn::turns][: len(self)]
+
+
+def _turns() -> tuple[int, int]:
+    """Number of this device, and how many there are."""
+    on = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if on else (0, 1)
 
 
 def loader(patches: Patches, part: TrainPart, *, training: bool, count: int | None = None) -> DataLoader[Any]:

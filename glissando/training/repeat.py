@@ -18,7 +18,14 @@ SUMMARY = "repeats.json"
 
 
 def repeat(
-    recipe: Recipe, folder: str | Path, times: int, *, progress: Progress | None = None, bar: bool = False
+    recipe: Recipe,
+    folder: str | Path,
+    times: int,
+    *,
+    progress: Progress | None = None,
+    bar: bool = False,
+    accelerator: str = "auto",
+    devices: int = 1,
 ) -> list[Run]:
     """Train a recipe with several seeds; runs that are there go on.
 
@@ -34,20 +41,23 @@ def repeat(
         See `train`.
     bar : bool
         See `train`.
+    accelerator : str
+        See `train`.
+    devices : int
+        See `train`.
 
     Returns
     -------
     list of Run
         By seed.
     """
+    how: dict[str, Any] = {"progress": progress, "bar": bar, "accelerator": accelerator, "devices": devices}
     runs = []
     for seed in range(recipe.train.seed, recipe.train.seed + times):
         place = Path(folder) / f"seed-{seed}"
         seeded = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": seed})})
         there = (place / RECIPE).exists()
-        runs.append(
-            resume(place, progress=progress, bar=bar) if there else train(seeded, place, progress=progress, bar=bar)
-        )
+        runs.append(resume(place, **how) if there else train(seeded, place, **how))
     write(Path(folder) / SUMMARY, json.dumps(over_seeds([run.result() for run in runs]), indent=1))
     return runs
 

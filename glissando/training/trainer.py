@@ -33,12 +33,15 @@ class Trainer:
         Run folder; checkpoints and logs are written to it.
     accelerator : str
         As Lightning names it.
+    devices : int
+        How many of them; each gets batches of its own, and their gradients are averaged.
     bar : bool
         Show a progress bar.
     """
 
-    def __init__(self, part: TrainPart, folder: Path, *, accelerator: str, bar: bool) -> None:
+    def __init__(self, part: TrainPart, folder: Path, *, accelerator: str, devices: int, bar: bool) -> None:
         self._clock = _Clock(part.minutes)
+        self._folder = folder / CHECKPOINTS
         self._best = callbacks.ModelCheckpoint(
             folder / CHECKPOINTS, "best", monitor="valid_loss", enable_version_counter=False
         )
@@ -47,6 +50,10 @@ class Trainer:
         with _quiet():
             self._lightning = lightning.Trainer(
                 accelerator=accelerator,
+                devices=devices,
+                # (Spawned, not begun anew by their command line: what comes before and after training is done once.)
+                strategy="auto" if devices == 1 else "ddp_spawn",
+                use_distributed_sampler=False,  # ours shares out the patches itself
                 max_epochs=part.epochs,
                 precision=part.precision,
                 gradient_clip_val=LARGEST_GRADIENT,
@@ -80,7 +87,7 @@ class Trainer:
     @property
     def epochs(self) -> int:
         """Epochs that were trained."""
-        return self._lightning.current_epoch
+        return int(_checkpoint(self._folder / "last.ckpt")["epoch"]) + 1
 
     def best(self) -> tuple[dict[str, Tensor], float]:
         """Read the epoch of the least validation loss.
@@ -92,13 +99,19 @@ class Trainer:
         float
             Validation loss.
         """
-        state = torch.load(self._best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+        found = _checkpoint(Path(self._best.best_model_path))
         weights = {
             name.removeprefix("model."): value.contiguous()
-            for name, value in state.items()
+            for name, value in found["state_dict"].items()
             if name.startswith("model.")
         }
-        return weights, float(self._best.best_model_score or 0)
+        return weights, float(found["callbacks"][self._best.state_key]["best_model_score"])
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    """Read what training left, which may have run in other processes."""
+    found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return found
 
 
 def _loggers(folder: Path) -> list[Any]:
