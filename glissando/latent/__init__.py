@@ -1,6 +1,8 @@
-"""Embedding to embedding: tempo translation and maps."""
+"""Embedding to embedding: tempo translation and contours, and maps."""
 
+from .contour import Contour, translations
 from .maps import project
+from .sphere import slerp
 from .tempo import TempoShift, Transform
 
-__all__ = ["TempoShift", "Transform", "project"]
+__all__ = ["Contour", "TempoShift", "Transform", "project", "slerp", "translations"]

@@ -15,6 +15,9 @@ from ..features import log_rates
 class Transform(nn.Module):
     """Embedding to embedding in the same space.
 
+    A control such as ``tempo_ratio`` is a number, or a tensor that broadcasts with the leading axes of the embeddings,
+    so that one call translates to many tempi.
+
     Attributes
     ----------
     space_id : str
@@ -40,14 +43,14 @@ class TempoShift(Transform):
         rates = log_rates(rhythm.dim)
         self.log_step = math.log(rates[1] / rates[0])
 
-    def forward(self, z: Tensor, *, tempo_ratio: float) -> Tensor:
+    def forward(self, z: Tensor, *, tempo_ratio: float | Tensor) -> Tensor:
         """Translate rhythm embeddings.
 
         Parameters
         ----------
         z : Tensor, shape=(..., 72)
             Rhythm embeddings.
-        tempo_ratio : float
+        tempo_ratio : float or Tensor, shape=(...)
             Wanted tempo over the present one.
 
         Returns
@@ -56,7 +59,10 @@ class TempoShift(Transform):
             Of unit norm, centred as the encoder gives them.
         """
         last = z.shape[-1] - 1
-        position = (torch.arange(last + 1, device=z.device) - math.log(tempo_ratio) / self.log_step).clamp(0, last)
+        bins = torch.as_tensor(tempo_ratio, dtype=z.dtype, device=z.device).log() / self.log_step
+        position = (torch.arange(last + 1, device=z.device) - bins[..., None]).clamp(0, last)
         left = position.floor().long().clamp_max(last - 1)
-        shifted = torch.lerp(z[..., left], z[..., left + 1], (position - left).to(z.dtype))
+        shape = (z + position).shape
+        z, share, left = z.expand(shape), position - left, left.expand(shape)
+        shifted = torch.lerp(z.gather(-1, left), z.gather(-1, left + 1), share)
         return F.normalize(shifted - shifted.mean(-1, keepdim=True), dim=-1, eps=1e-6)

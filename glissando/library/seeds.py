@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import QueryError
-from .columns import any_of
+from .columns import any_of, matrix, quote
 from .embedding import Embedded
 from .store import Store
 
@@ -98,3 +98,25 @@ def find_track(store: Store, name: str) -> dict[str, Any] | None:
     raise QueryError(
         f"{name}: fits {len(fits)} tracks ({some}{' ...' if len(fits) > 5 else ''}); give more words or the path"
     )
+
+
+def track_seed(store: Store, track: Mapping[str, Any]) -> SeedVectors:
+    """Read the vectors of a track.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    track : mapping
+        From `find_track`.
+
+    Returns
+    -------
+    SeedVectors
+        With the blocks it has.
+    """
+    blocks = store.blocks()
+    row = store.rows("tracks", [*blocks, "tempo"], f"id = {quote(track['id'])}")
+    vectors = {block: matrix(row[block])[0] for block in blocks}
+    present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
+    return SeedVectors(present, row["tempo"][0].as_py(), track["id"], track["audio_hash"])
