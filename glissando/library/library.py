@@ -18,14 +18,12 @@ from .embedding import Embedded, Embedder, embed_file
 from .ingest import IngestReport, Progress, ingest
 from .memory_index import MemoryIndex
 from .playlist import Playlist, parse_curve, walk
-from .query import Query, Seed, parse_seed, parse_tempo, tag_thresholds, tempo_range
+from .query import Query, parse_tempo, tag_thresholds, tempo_range
 from .rows import array_facts, array_hash, new_rows
 from .search import Hit, joint_weights, list_tracks, search
-from .seeds import SeedVectors, find_track, track_seed
+from .seeds import SeedLike, SeedVectors, find_track, seed_vectors
 from .store import Store
 from .targets import make_target, shared_blocks
-
-SeedLike = str | Path | Audio
 
 
 class Library:
@@ -379,17 +377,7 @@ class Library:
         self.store.memory = MemoryIndex(self.store)
 
     def _seed(self, seed: SeedLike) -> SeedVectors:
-        if isinstance(seed, Audio):
-            return SeedVectors.of(self.embed(seed))
-        parsed = Seed(str(seed)) if isinstance(seed, Path) or Path(seed).is_file() else parse_seed(seed)
-        if parsed.start is not None:
-            found = self.find(parsed.name)
-            path = found["path"] if found else parsed.name
-            return SeedVectors.of(self.embed(path, start=parsed.start, end=parsed.end), found)
-        found = self.find(parsed.name)
-        if found is None:
-            return SeedVectors.of(self.embed(Path(parsed.name).expanduser()))
-        return track_seed(self.store, found)
+        return seed_vectors(self.store, seed, self.embed)
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Find one track by its path, or by words of its artist and title.
