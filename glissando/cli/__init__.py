@@ -16,6 +16,7 @@ from ..errors import GlissandoError
 VERBS = {
     "index": "Bring the library up to date with folders of music.",
     "search": "Find what sounds like a track, at any tempo, by tag.",
+    "playlist": "Walk from one track to another along a tempo curve.",
     "tags": "Name the tags of audio files.",
     "tempo": "Estimate the tempo of audio files.",
     "embed": "Write the embeddings of audio files.",

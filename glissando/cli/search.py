@@ -38,6 +38,9 @@ def search(
             "--slower", metavar="RATIO", help="Similar but slower: 1.15 divides the tempo by 1.15.", show_default=False
         ),
     ] = None,
+    any_tempo: Annotated[
+        bool, typer.Option("--any-tempo", help="Similar at any tempo from half to double; hits say at which.")
+    ] = False,
     tempo: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +104,7 @@ def search(
         per_album=per_album,
         not_same_song=not_same_song,
         moments=moments,
+        any_tempo=any_tempo,
         k=k,
     )
     if output != "table":
@@ -116,6 +120,7 @@ def search(
         ("track", "left"),
         ("at" if moments else "length", "right"),
         ("BPM", "right"),
+        *((("tempo", "right"),) if any_tempo else ()),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     if explain:
@@ -125,7 +130,8 @@ def search(
         where = f"{clock(hit.start)}-{clock(hit.end)}" if moments else clock(hit.duration)
         parts = [f"{hit.parts[block]:.2f} ({hit.similarities[block]:.2f})" for block in hit.parts] if explain else []
         bpm = f"{hit.tempo:.0f}" if hit.tempo else "-"
-        table.add_row(str(i), f"{hit.score:.3f}", escape(hit_name(hit)), where, bpm, *parts)
+        factor = [f"x {hit.tempo_ratio:.2f}" if hit.tempo_ratio else "-"] if any_tempo else []
+        table.add_row(str(i), f"{hit.score:.3f}", escape(hit_name(hit)), where, bpm, *factor, *parts)
     console.print(table)
     if explain:
         console.print("Every block: what it adds to the score (its cosine similarity).", style="dim")

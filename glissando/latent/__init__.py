@@ -1,7 +1,19 @@
-"""Embedding to embedding: tempo translation and maps."""
+"""Embedding to embedding: tempo translation and contours, and maps."""
 
+from .contour import Contour, translations
 from .learned import LearnedTranslator, Pairs, fit_translator
 from .maps import project
+from .sphere import slerp
 from .tempo import ShiftTranslator, Transform
 
-__all__ = ["LearnedTranslator", "Pairs", "ShiftTranslator", "Transform", "fit_translator", "project"]
+__all__ = [
+    "Contour",
+    "LearnedTranslator",
+    "Pairs",
+    "ShiftTranslator",
+    "Transform",
+    "fit_translator",
+    "project",
+    "slerp",
+    "translations",
+]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,6 +11,9 @@ from ..encoders import card
 
 class Transform(nn.Module):
     """Embedding to embedding in the same space.
+
+    A control such as ``tempo_ratio`` is a number, or a tensor that broadcasts with the leading axes of the embeddings,
+    so that one call translates to many tempi.
 
     Attributes
     ----------
@@ -49,14 +50,14 @@ class ShiftTranslator(Transform):
             raise ValueError(f"{encoder}: its dimensions are no rates, along which a change of tempo were a shift")
         self.space_id, self.axis = found.space_id, found.rates
 
-    def forward(self, z: Tensor, *, tempo_ratio: float) -> Tensor:
+    def forward(self, z: Tensor, *, tempo_ratio: float | Tensor) -> Tensor:
         """Translate embeddings.
 
         Parameters
         ----------
         z : Tensor, shape=(..., dim)
             Embeddings of the encoder.
-        tempo_ratio : float
+        tempo_ratio : float or Tensor, shape=(...)
             Wanted tempo over the present one.
 
         Returns
@@ -65,10 +66,13 @@ class ShiftTranslator(Transform):
             Of unit norm, centred where the encoder centres.
         """
         last = z.shape[-1] - 1
-        shift = math.log2(tempo_ratio) * self.axis.bins_per_octave
-        position = (torch.arange(last + 1, device=z.device) - shift).clamp(0, last)
+        ratio = torch.as_tensor(tempo_ratio, dtype=z.dtype, device=z.device)
+        bins = ratio.log2() * self.axis.bins_per_octave
+        position = (torch.arange(last + 1, device=z.device) - bins[..., None]).clamp(0, last)
         left = position.floor().long().clamp_max(last - 1)
-        shifted = torch.lerp(z[..., left], z[..., left + 1], (position - left).to(z.dtype))
+        shape = (z + position).shape
+        z, share, left = z.expand(shape), position - left, left.expand(shape)
+        shifted = torch.lerp(z.gather(-1, left), z.gather(-1, left + 1), share)
         if self.axis.centred:
             shifted = shifted - shifted.mean(-1, keepdim=True)
         return F.normalize(shifted, dim=-1, eps=1e-6)

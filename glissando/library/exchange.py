@@ -54,21 +54,10 @@ def write_hits(hits: Sequence[Hit], form: str) -> str:
     blocks = [*hits[0].parts] if hits else []
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["score", "path", "artist", "album", "title", "year", "duration", "tempo", "start", "end", *blocks])
+    plain = "score path artist album title year duration tempo start end tempo_ratio".split()
+    writer.writerow([*plain, *blocks])
     for hit in hits:
-        row = [
-            hit.score,
-            hit.path,
-            hit.artist,
-            hit.album,
-            hit.title,
-            hit.year,
-            hit.duration,
-            hit.tempo,
-            hit.start,
-            hit.end,
-        ]
-        writer.writerow([*row, *(hit.parts[block] for block in blocks)])
+        writer.writerow([*(getattr(hit, name) for name in plain), *(hit.parts[block] for block in blocks)])
     return out.getvalue()
 
 

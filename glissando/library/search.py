@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import QueryError
+from ..latent.contour import Contour
 from .blocks import DEFAULT_WEIGHTS
 from .columns import any_of, matrix
 from .filters import Filter, passes
@@ -50,6 +51,8 @@ class Hit:
         Estimate in BPM, and how sure it is, 0..1.
     start, end : float, optional
         The moment in seconds, for a search of moments.
+    tempo_ratio : float, optional
+        Tempo over that of the seeds at which it was nearest, for a search at any tempo.
     """
 
     path: str
@@ -65,6 +68,7 @@ class Hit:
     tempo_confidence: float | None = None
     start: float | None = None
     end: float | None = None
+    tempo_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,8 @@ class Target:
 
     Parameters
     ----------
-    vectors : dict of str to ndarray
-        Block to unit vector.
+    vectors : dict of str to ndarray or Contour
+        Block to unit vector, or to the curve of its tempi.
     exclude : frozenset of str
         Ids of the seeds.
     audio_hashes : frozenset of str
@@ -83,7 +87,7 @@ class Target:
         Vectors of every seed as it is, to know near duplicates by.
     """
 
-    vectors: dict[str, Vectors]
+    vectors: Mapping[str, Vectors | Contour]
     exclude: frozenset[str] = frozenset()
     audio_hashes: frozenset[str] = frozenset()
     seeds: tuple[Mapping[str, Vectors], ...] = ()
@@ -277,6 +281,7 @@ def _same(track: Mapping[str, Any], other: Mapping[str, Any], blocks: Iterable[s
 def _hit(track: Mapping[str, Any], ranked: Ranked, position: int, weights: Mapping[str, float]) -> Hit:
     start, end = ranked.bounds[position] if ranked.bounds else (None, None)
     similarities = {block: float(values[position]) for block, values in ranked.similarities.items()}
+    factor = None if ranked.factors is None else ranked.factors[position]
     return Hit(
         path=track["path"],
         score=float(ranked.scores[position]),
@@ -291,4 +296,5 @@ def _hit(track: Mapping[str, Any], ranked: Ranked, position: int, weights: Mappi
         tempo_confidence=track["tempo_confidence"],
         start=start,
         end=end,
+        tempo_ratio=None if factor is None or np.isnan(factor) else float(factor),
     )

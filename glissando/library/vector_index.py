@@ -108,8 +108,8 @@ def nearest(
         The library's tables.
     table : {"tracks", "segments"}
         Which table.
-    queries : sequence of ndarray
-        Joint vectors, weighted.
+    queries : sequence of ndarray, shape=(points, dim)
+        Joint vectors, weighted: one, or the points of a curve.
     columns : sequence of str
         Columns of the answer.
     where : str, optional
@@ -124,7 +124,8 @@ def nearest(
     Table
         Rows that are near to any query, each once.
     """
-    vectors = [*queries] if len(queries) > 1 else queries[0]
+    points = np.concatenate(queries)
+    vectors = [*points] if len(points) > 1 else points[0]
     with explained(store.location, doing="searching its index"):
         query = getattr(store, table).search(vectors, vector_column_name="joint").distance_type("dot").limit(limit)
         query = query.nprobes(probes).select([*columns, "_distance"])
