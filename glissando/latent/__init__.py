@@ -1,6 +1,7 @@
-"""Embedding to embedding: tempo translation and maps."""
+"""Embedding to embedding: tempo translation, transposition and maps."""
 
+from .key import KeyShift
 from .maps import project
 from .tempo import TempoShift, Transform
 
-__all__ = ["TempoShift", "Transform", "project"]
+__all__ = ["KeyShift", "TempoShift", "Transform", "project"]

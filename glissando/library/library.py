@@ -20,9 +20,9 @@ from ..latent import TempoShift
 from ..paths import library_dir
 from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
-from .columns import matrix, quote
 from .embedding import Embedded, Embedder, embed_file, unit
 from .ingest import IngestReport, Progress, ingest
+from .keys import chroma_space, in_key, parse_key, transposed
 from .memory_index import MemoryIndex
 from .query import Query, Seed, parse_seed, parse_tempo, tag_thresholds, tempo_range
 from .rows import array_facts, array_hash, new_rows
@@ -36,7 +36,7 @@ SeedLike = str | Path | Audio
 
 
 class Library:
-    """Indexed tracks, searchable by sound, tag and tempo.
+    """Indexed tracks, searchable by sound, tag, tempo and key.
 
     Use `Library.open`. Several processes may search one library; one at a time may write.
 
@@ -228,7 +228,7 @@ class Library:
         Returns
         -------
         Embedded
-            Vectors, tags, tempo.
+            Vectors, tags, tempo, key.
         """
         embedder = self.embedder()
         if not isinstance(source, Audio):
@@ -244,6 +244,8 @@ class Library:
         minus: Sequence[SeedLike] = (),
         tempo_ratio: float = 1.0,
         tempo: float | str | tuple[float, float] | None = None,
+        key: str | int | None = None,
+        harmonic: bool = False,
         tags: Mapping[str, float] | Sequence[str] = (),
         no_tags: Mapping[str, float] | Sequence[str] = (),
         artists: Sequence[str] = (),
@@ -268,6 +270,10 @@ class Library:
             Wanted tempo over that of the seeds: 1.15 is 15 % faster; translates the rhythm block.
         tempo : float, str or (float, float), optional
             Wanted BPM (within 4 %) or range: filters on the estimate, and translates the rhythm block to it.
+        key : str or int, optional
+            Wanted key ("Am", "8A"): filters on the estimate. Or semitones (2, "-3"): transposes the chroma block.
+        harmonic : bool
+            Only keys compatible with those of the seeds, or with ``key``. (See `keys.in_key` for weights.)
         tags, no_tags : mapping of str to float, or sequence of str
             Tags a hit must (not) have, with the probability from which it has them (0.1).
         artists, no_artists : sequence of str
@@ -293,14 +299,17 @@ class Library:
         QueryError
             If a seed, tag or block is unknown or the query makes no sense.
         """
-
         if isinstance(tempo, str):
             tempo = parse_tempo(tempo)
         elif isinstance(tempo, (int, float)):
             tempo = tempo_range(float(tempo))
+        keys, transpose = parse_key(key)
         query = Query(
             tempo_ratio=tempo_ratio,
             tempo=tempo,
+            keys=keys,
+            transpose=transpose,
+            harmonic=harmonic,
             tags=tag_thresholds(tags),
             no_tags=tag_thresholds(no_tags),
             artists=tuple(artists),
@@ -317,9 +326,11 @@ class Library:
             raise QueryError(
                 f"there is no block {sorted(unknown)[0]!r}; this library has {', '.join(self.store.blocks())}"
             )
+        plus, away = ([self._seed(seed) for seed in some] for some in (seeds, minus))
+        query = in_key(self.store, query, [*zip(seeds, plus, strict=True)])
         if not seeds and not minus:
             return list_tracks(self.store, query)
-        target = self._target(seeds, minus, query)
+        target = self._target(plus, away, query)
         joined = joint_weights(target.vectors, query.weights)
         if not joined:
             raise QueryError("all weights are 0; give at least one block a weight")
@@ -337,9 +348,7 @@ class Library:
         """
         self.store.memory = MemoryIndex(self.store)
 
-    def _target(self, seeds: Sequence[SeedLike], minus: Sequence[SeedLike], query: Query) -> Target:
-        plus = [self._seed(seed) for seed in seeds]
-        away = [self._seed(seed) for seed in minus]
+    def _target(self, plus: Sequence[SeedVectors], away: Sequence[SeedVectors], query: Query) -> Target:
         shared = set.intersection(*(set(seed.vectors) for seed in [*plus, *away]))
         blocks = [block for block in self.store.blocks() if block in shared]
         if not blocks:
@@ -359,11 +368,13 @@ class Library:
         )
 
     def _translate(self, seed: SeedVectors, block: str, query: Query) -> NDArray[np.float32]:
-        vector = seed.vectors[block]
+        vector, space = seed.vectors[block], self.store.blocks()[block].space_id
+        if space == chroma_space():
+            return transposed(vector, query, seed.key)
         ratio = query.tempo_ratio
         if query.tempo and seed.tempo:
             ratio *= float(np.sqrt(query.tempo[0] * query.tempo[1])) / seed.tempo
-        if ratio == 1 or self.store.blocks()[block].space_id != self._shift.space_id:
+        if ratio == 1 or space != self._shift.space_id:
             return vector
         shifted: NDArray[np.float32] = self._shift(torch.from_numpy(np.array(vector)), tempo_ratio=ratio).numpy()
         return shifted
@@ -383,11 +394,7 @@ class Library:
         found = self.find(parsed.name)
         if found is None:
             return SeedVectors.of(self.embed(Path(parsed.name).expanduser()))
-        columns = [*self.store.blocks(), "tempo"]
-        row = self.store.rows("tracks", columns, f"id = {quote(found['id'])}")
-        vectors = {block: matrix(row[block])[0] for block in self.store.blocks()}
-        present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
-        return SeedVectors(present, row["tempo"][0].as_py(), found["id"], found["audio_hash"])
+        return SeedVectors.read(self.store, found)
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Find one track by its path, or by words of its artist and title.
