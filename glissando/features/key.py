@@ -112,7 +112,7 @@ class Key:
 KEYS = tuple(Key(tonic, minor) for minor in (False, True) for tonic in range(12))
 
 # How strong the pitch classes are in a key, from its tonic: measured by their authors on recordings of the
-# Well-Tempered Clavier, with overtones; the best of ten published pairs on POP909 (benchmarks/key.py).
+# Well-Tempered Clavier, with overtones; the best of nine published pairs on POP909 (benchmarks/key.py).
 PROFILES = (
     (0.0629, 0.0146, 0.0610, 0.0121, 0.0623, 0.0414, 0.0248, 0.0631, 0.0150, 0.0521, 0.0142, 0.0478),
     (0.0682, 0.0138, 0.0543, 0.0519, 0.0234, 0.0544, 0.0176, 0.0670, 0.0349, 0.0297, 0.0401, 0.0270),
