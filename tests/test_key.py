@@ -93,8 +93,9 @@ def test_the_camelot_wheel() -> None:
 
 
 def test_what_is_asked_of_the_key() -> None:
-    assert parse_key(None) == ((), 0)
-    assert parse_key("8A") == (("A minor",), 0)
+    assert parse_key(None) == ((), None)
+    assert parse_key("8A") == (("A minor",), None)
+    assert parse_key("+0") == parse_key(0) == ((), 0)
     assert parse_key("+2") == parse_key(2) == ((), 2) and parse_key("-3") == parse_key(-3) == ((), -3)
     for wrong in ("+13", "-", "+1.5", 40):
         with pytest.raises(QueryError, match=r"is no transposition; write semitones from -12 to \+12"):
@@ -251,7 +252,7 @@ def test_chroma_weighs_only_where_key_is_asked_for(tmp_path: Path) -> None:
     library = Library.open(tmp_path / "both", blocks={"rhythm": "rhythm", "chroma": "chroma"})
     library.add(*(cadence(Key.parse(WANTED[name])) for name in "cda"), names=[*"cda"])
     assert library.search("c", k=1)[0].parts.keys() == {"rhythm"}
-    for options in ({"key": 2}, {"harmonic": True}):
+    for options in ({"key": 2}, {"key": 0}, {"harmonic": True}):
         parts = library.search("c", k=1, **options)[0].parts
         assert parts.keys() == {"rhythm", "chroma"}
     assert names(library.search("c", key=2, k=1)) == ["d"]
@@ -278,6 +279,9 @@ def test_a_query_whose_key_is_unknown_says_so(keyed: Library, tmp_path: Path) ->
     with pytest.raises(QueryError, match=r"c\.wav: its key is not known; say which with --key"):
         copy.search("c.wav", harmonic=True)
     assert {*names(copy.search("c.wav", harmonic=True, key="C"))} == {"a", "g"}
+    copy.store.update("tracks", [{"path": copy.find("c.wav")["path"], "chroma": None}], key="path")
+    with pytest.raises(QueryError, match=r"c\.wav: has no vector in the block chroma yet; gliss index"):
+        copy.search("c.wav", key=2)
 
 
 def test_an_older_library_works_and_learns_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def chroma_space() -> str:
     return card("chroma").space_id
 
 
-def parse_key(wanted: str | int | None) -> tuple[tuple[str, ...], int]:
+def parse_key(wanted: str | int | None) -> tuple[tuple[str, ...], int | None]:
     """Read what is asked of the key: a key, or a transposition.
 
     Parameters
@@ -45,8 +45,8 @@ def parse_key(wanted: str | int | None) -> tuple[tuple[str, ...], int]:
     -------
     keys : tuple of str
         The key by its name, if one was asked for.
-    semitones : int
-        The transposition.
+    semitones : int or None
+        The transposition, if one was.
 
     Raises
     ------
@@ -54,10 +54,10 @@ def parse_key(wanted: str | int | None) -> tuple[tuple[str, ...], int]:
         If it is neither.
     """
     if wanted is None:
-        return (), 0
+        return (), None
     text = str(wanted).strip() if isinstance(wanted, str) else f"{wanted:+d}"
     if text[:1] not in ("+", "-"):
-        return (Key.parse(text).name,), 0
+        return (Key.parse(text).name,), None
     if not text[1:].isdecimal() or int(text[1:]) > MOST:
         raise QueryError(f"{text!r} is no transposition; write semitones from -{MOST} to +{MOST}, such as +2")
     return (), int(text)
@@ -85,15 +85,18 @@ def in_key(store: Store, query: Query, seeds: Sequence[tuple[object, SeedVectors
     QueryError
         If the library knows no keys, or the keys of the seeds are unknown or have no compatible key in common.
     """
-    if not (query.keys or query.transpose or query.harmonic):
+    moved = query.transpose is not None
+    if not (query.keys or moved or query.harmonic):
         return query
     chroma = next((block.name for block in store.blocks().values() if block.space_id == chroma_space()), None)
     if chroma is None:
         raise QueryError(f"{store.location}: knows no keys yet; add them with: gliss index FOLDER --encoder chroma")
-    if not seeds and (query.transpose or (query.harmonic and not query.keys)):
+    if not seeds and (moved or (query.harmonic and not query.keys)):
         raise QueryError("there is no track to be in key with; name one, or a key such as Am")
     keys = _compatible(query, seeds) if query.harmonic else query.keys
-    weights = {chroma: WEIGHT, **query.weights} if seeds and (query.transpose or query.harmonic) else query.weights
+    if bare := [_name(said) for said, seed in seeds if moved and chroma not in seed.vectors]:
+        raise QueryError(f"{bare[0]}: has no vector in the block {chroma} yet; gliss index on its folder fills it")
+    weights = {chroma: WEIGHT, **query.weights} if seeds and (moved or query.harmonic) else query.weights
     return replace(query, keys=keys, weights=weights)
 
 
@@ -114,7 +117,7 @@ def transposed(vector: NDArray[np.float32], query: Query, key: str | None) -> ND
     ndarray, shape=(dim,)
         By as many semitones as is asked for, or to the notes of the one key that is.
     """
-    semitones = query.transpose
+    semitones = query.transpose or 0
     if query.keys and not query.harmonic and key:
         semitones = Key.parse(query.keys[0]).signature - Key.parse(key).signature
     shifted: NDArray[np.float32] = KeyShift()(torch.tensor(vector), semitones=semitones).numpy()
@@ -126,11 +129,14 @@ def _compatible(query: Query, seeds: Sequence[tuple[object, SeedVectors]]) -> tu
     starts = [Key.parse(name) for name in query.keys]
     for said, seed in () if starts else seeds:
         if seed.key is None:
-            name = "the query" if isinstance(said, Audio) else said
-            raise QueryError(f"{name}: its key is not known; say which with --key, such as --key Am")
-        starts.append(Key.parse(seed.key).transposed(query.transpose))
+            raise QueryError(f"{_name(said)}: its key is not known; say which with --key, such as --key Am")
+        starts.append(Key.parse(seed.key).transposed(query.transpose or 0))
     common = set.intersection(*({*key.compatible()} for key in starts))
     if not common:
         names = ", ".join(key.name for key in starts)
         raise QueryError(f"no key is compatible with all of {names}; search from fewer tracks, or name a key")
     return tuple(sorted(key.name for key in common))
+
+
+def _name(seed: object) -> str:
+    return "the query" if isinstance(seed, Audio) else str(seed)

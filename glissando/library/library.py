@@ -69,8 +69,8 @@ class Library:
         location : str or Path, optional
             Folder or URI; the user's own library if None.
         blocks : mapping of str to str, optional
-            Block to encoder. For a new library instead of timbre (musicnn-msd) and rhythm; an older one gets the
-            blocks it lacks, and the next `add` fills them.
+            Block to encoder. For a new library instead of timbre (musicnn-msd), rhythm and chroma; an older one
+            gets the blocks it lacks, and the next `add` fills them.
         create : bool
             Make it if there is none.
         device : str
