@@ -18,7 +18,7 @@ from glissando.audio import Audio, write
 from glissando.cli import app
 from glissando.encoders import load
 from glissando.errors import QueryError
-from glissando.features import KEYS, Key, PitchClasses, estimate_key
+from glissando.features import KEYS, Key, PitchClasses, estimate_key, key_probabilities
 from glissando.latent import KeyShift
 from glissando.library import health, store
 from glissando.library.exchange import export
@@ -156,6 +156,15 @@ def test_transpositions_add_up(a: int, b: int) -> None:
     assert torch.equal(shift(shift(z, semitones=a), semitones=-a), z)
     if a % 12:
         assert not torch.equal(shift(z, semitones=a), z)
+
+
+def test_probabilities_of_keys_turn_with_the_pitch_classes() -> None:
+    heard = torch.rand(5, 12)
+    there = key_probabilities(heard)
+    torch.testing.assert_close(there.sum((-1, -2)), torch.ones(5))
+    for semitones in range(12):
+        torch.testing.assert_close(key_probabilities(heard.roll(semitones, -1)), there.roll(semitones, -1))
+    torch.testing.assert_close(key_probabilities(torch.ones(12)), torch.full((2, 12), 1 / 24))
 
 
 @pytest.mark.parametrize("cents", [0, 30])
