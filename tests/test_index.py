@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from glissando import Library
 from glissando.cli import app
+from glissando.features import KEYS
 from glissando.latent import Contour
 from glissando.latent.contour import FACTORS
 from glissando.library import health, ranking, vector_index
@@ -45,6 +46,7 @@ def rows(store: Store, first: int, count: int, *, seed: int) -> tuple[list[dict]
         shared = {
             "artist": f"Artist {number % 10}",
             "tempo": float(rng.uniform(60, 180)),
+            "key": KEYS[number % 25].name if number % 25 < 24 else None,
             "labels": [label(name, at) for name, p in zip(TAGS, tags, strict=True) for at in LEVELS if p >= at],
         }
 
@@ -91,6 +93,8 @@ QUERIES = {
     "plain": Query(),
     "moments": Query(moments=True),
     "tempo": Query(tempo=(100, 130)),
+    "keys": Query(keys=("A minor", "C major", "E minor", "D minor")),
+    "keys of moments": Query(keys=("F# major",), tempo=(80, 140), moments=True),
     "tag": Query(tags={"guitar": 0.6}),  # between two levels
     "no tag": Query(no_tags={"piano": 0.25}, moments=True),
     "artist": Query(artists=("ARTIST 3", "artist 4")),

@@ -1,6 +1,7 @@
-"""Embedding to embedding: tempo translation and contours, and maps."""
+"""Embedding to embedding: tempo translation and contours, transposition, and maps."""
 
 from .contour import Contour, translations
+from .key import KeyShift
 from .learned import LearnedTranslator, Pairs, fit_translator
 from .maps import project
 from .sphere import slerp
@@ -8,6 +9,7 @@ from .tempo import ShiftTranslator, Transform
 
 __all__ = [
     "Contour",
+    "KeyShift",
     "LearnedTranslator",
     "Pairs",
     "ShiftTranslator",

@@ -16,6 +16,7 @@ from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .embedding import Embedded, Embedder, embed_file
 from .ingest import IngestReport, Progress, ingest
+from .keys import in_key, parse_key
 from .memory_index import MemoryIndex
 from .playlist import Playlist, parse_curve, walk
 from .query import Query, parse_tempo, tag_thresholds, tempo_range
@@ -27,7 +28,7 @@ from .targets import make_target, shared_blocks
 
 
 class Library:
-    """Indexed tracks, searchable by sound, tag and tempo.
+    """Indexed tracks, searchable by sound, tag, tempo and key.
 
     Use `Library.open`. Several processes may search one library; one at a time may write.
 
@@ -60,8 +61,8 @@ class Library:
         location : str or Path, optional
             Folder or URI; the user's own library if None.
         blocks : mapping of str to str, optional
-            Block to encoder. For a new library instead of timbre (musicnn-msd) and rhythm; an older one gets the
-            blocks it lacks, and the next `add` fills them.
+            Block to encoder. For a new library instead of timbre (musicnn-msd), rhythm and chroma; an older one
+            gets the blocks it lacks, and the next `add` fills them.
         create : bool
             Make it if there is none.
         device : str
@@ -219,7 +220,7 @@ class Library:
         Returns
         -------
         Embedded
-            Vectors, tags, tempo.
+            Vectors, tags, tempo, key.
         """
         embedder = self.embedder()
         if not isinstance(source, Audio):
@@ -235,6 +236,8 @@ class Library:
         minus: Sequence[SeedLike] = (),
         tempo_ratio: float = 1.0,
         tempo: float | str | tuple[float, float] | None = None,
+        key: str | int | None = None,
+        harmonic: bool = False,
         tags: Mapping[str, float] | Sequence[str] = (),
         no_tags: Mapping[str, float] | Sequence[str] = (),
         artists: Sequence[str] = (),
@@ -260,6 +263,10 @@ class Library:
             Wanted tempo over that of the seeds: 1.15 is 15 % faster; translates the rhythm block.
         tempo : float, str or (float, float), optional
             Wanted BPM (within 4 %) or range: filters on the estimate, and translates the rhythm block to it.
+        key : str or int, optional
+            Wanted key ("Am", "8A"): filters on the estimate. Or semitones (2, "-3"): transposes the chroma block.
+        harmonic : bool
+            Only keys compatible with those of the seeds, or with ``key``. As with semitones, chroma then weighs 0.5.
         tags, no_tags : mapping of str to float, or sequence of str
             Tags a hit must (not) have, with the probability from which it has them (0.1).
         artists, no_artists : sequence of str
@@ -287,14 +294,17 @@ class Library:
         QueryError
             If a seed, tag or block is unknown or the query makes no sense.
         """
-
         if isinstance(tempo, str):
             tempo = parse_tempo(tempo)
         elif isinstance(tempo, (int, float)):
             tempo = tempo_range(float(tempo))
+        keys, transpose = parse_key(key)
         query = Query(
             tempo_ratio=tempo_ratio,
             tempo=tempo,
+            keys=keys,
+            transpose=transpose,
+            harmonic=harmonic,
             tags=tag_thresholds(tags),
             no_tags=tag_thresholds(no_tags),
             artists=tuple(artists),
@@ -308,9 +318,10 @@ class Library:
             any_tempo=any_tempo,
         )
         self._check_blocks(query.weights)
+        plus, away = ([self._seed(seed) for seed in some] for some in (seeds, minus))
+        query = in_key(self.store, query, [*zip(seeds, plus, strict=True)])
         if not seeds and not minus:
             return list_tracks(self.store, query)
-        plus, away = ([self._seed(seed) for seed in some] for some in (seeds, minus))
         target = make_target(self.store, plus, away, query)
         return search(self.store, target, query, self._weights(target.vectors, query.weights))
 

@@ -17,7 +17,9 @@ from .schema import TABLES
 from .store import Store
 from .vector_index import ROWS_PER_PARTITION
 
-TRACK_COLUMNS = ("id path duration artist album title year tempo tempo_confidence audio_hash").split()
+TRACK_COLUMNS = (
+    "id path duration artist album title year tempo tempo_confidence key key_confidence audio_hash"
+).split()
 SAMPLE = 64  # rows a partition to find the partitions by
 ALONG, LEAST = 3, 2  # partitions for all points of a curve, in those for one query, and at least so many a point
 KEPT = 4  # candidates of all points of a curve, in those of one point
@@ -66,9 +68,8 @@ class MemoryIndex:
         self._tracks = store.rows("tracks", [*columns, "labels"])
         self._row = {id_: row for row, id_ in enumerate(self._tracks["id"].to_pylist())}
         self._tempo = self._tracks["tempo"].to_numpy()
-        artists = self._tracks["artist"].combine_chunks().dictionary_encode()
-        self._artist = artists.indices.fill_null(-1).to_numpy()
-        self._artists = {name: code for code, name in enumerate(artists.dictionary.to_pylist())}
+        self._artist, self._artists = _coded(self._tracks["artist"])
+        self._key, self._keys = _coded(self._tracks["key"])
         self._labels = _columns_of(self._tracks["labels"])
         self._tracks = self._tracks.select(columns).combine_chunks()  # rows are taken from one piece far faster
         self._shelves = {table: self._shelf(table) for table in TABLES if store.count(table)}
@@ -157,6 +158,8 @@ class MemoryIndex:
         every = mask[:-1]
         if wanted.tempo:
             every &= (self._tempo >= wanted.tempo[0]) & (self._tempo <= wanted.tempo[1])
+        if wanted.keys:
+            every &= np.isin(self._key, [self._keys[name] for name in wanted.keys if name in self._keys])
         if wanted.artists:
             every &= np.isin(self._artist, [self._artists[name] for name in wanted.artists])
         if wanted.no_artists:
@@ -235,6 +238,13 @@ class MemoryIndex:
             near.append(best[np.sort(first)[: KEPT * limit]])
         rows: NDArray[np.int64] = np.unique(np.concatenate(near))
         return rows[rows >= 0]
+
+
+def _coded(words: pa.ChunkedArray) -> tuple[NDArray[np.int32], dict[str, int]]:
+    """Every row's word by number, -1 where there is none, and the numbers of the words."""
+    coded = words.combine_chunks().dictionary_encode()
+    numbers = {word: number for number, word in enumerate(coded.dictionary.to_pylist())}
+    return coded.indices.fill_null(-1).to_numpy(), numbers
 
 
 def _columns_of(labels: pa.ChunkedArray) -> dict[str, NDArray[np.bool_]]:

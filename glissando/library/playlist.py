@@ -14,7 +14,7 @@ from ..latent import slerp
 from .columns import quote
 from .query import Query
 from .search import Hit, Target, search
-from .seeds import SeedVectors, find_track, track_seed
+from .seeds import SeedVectors, find_track
 from .store import Store
 from .targets import translate
 
@@ -196,7 +196,7 @@ def walk(
         steps.append(step)
         track = find_track(store, step.hit.path)
         assert track, "a hit is a track"
-        played.append(track_seed(store, track))
+        played.append(SeedVectors.read(store, track))
         if step.octave == 1 and step.hit.tempo:
             before = sorted((before, step.hit.tempo, curve[-1]))[1]  # what lies between
     if not steps:

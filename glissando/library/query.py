@@ -42,6 +42,12 @@ class Query:
         Wanted tempo over that of the seeds: 1.15 is 15 % faster.
     tempo : (float, float), optional
         Wanted range in BPM.
+    keys : tuple of str
+        Only tracks in one of these keys, such as "A minor".
+    transpose : int, optional
+        Semitones by which the chroma block of the seeds is transposed; 0 asks for what is near in pitch as it is.
+    harmonic : bool
+        Only tracks in keys that are compatible with ``keys``, or with those of the seeds.
     tags, no_tags : mapping of str to float
         Tag to least (or excluded) probability.
     artists, no_artists : tuple of str
@@ -62,6 +68,9 @@ class Query:
 
     tempo_ratio: float = 1.0
     tempo: tuple[float, float] | None = None
+    keys: tuple[str, ...] = ()
+    transpose: int | None = None
+    harmonic: bool = False
     tags: Mapping[str, float] = field(default_factory=dict)
     no_tags: Mapping[str, float] = field(default_factory=dict)
     artists: tuple[str, ...] = ()

@@ -30,12 +30,15 @@ class SeedVectors:
         Block to unit vector.
     tempo : float, optional
         Estimate in BPM.
+    key : str, optional
+        Estimate, such as "A minor".
     id, audio_hash : str, optional
         Of the track, if it is in the library.
     """
 
     vectors: dict[str, NDArray[np.float32]]
     tempo: float | None
+    key: str | None = None
     id: str | None = None
     audio_hash: str | None = None
 
@@ -46,7 +49,7 @@ class SeedVectors:
         Parameters
         ----------
         embedded : Embedded
-            Vectors and tempo.
+            Vectors, tempo and key.
         track : mapping, optional
             The track it is a part of.
 
@@ -56,7 +59,31 @@ class SeedVectors:
             The seed.
         """
         tempo = embedded.tempo.bpm if embedded.tempo else None
-        return cls(embedded.vectors, tempo, track["id"] if track else None, track["audio_hash"] if track else None)
+        key = embedded.key.key.name if embedded.key else None
+        id_, audio_hash = (track["id"], track["audio_hash"]) if track else (None, None)
+        return cls(embedded.vectors, tempo, key, id_, audio_hash)
+
+    @classmethod
+    def read(cls, store: Store, track: Mapping[str, Any]) -> SeedVectors:
+        """Read what the library knows of a track.
+
+        Parameters
+        ----------
+        store : Store
+            The library's tables.
+        track : mapping
+            From `find_track`.
+
+        Returns
+        -------
+        SeedVectors
+            The seed, with the blocks in which it has a vector.
+        """
+        blocks = [*store.blocks()]
+        row = store.rows("tracks", [*blocks, "tempo", "key"], f"id = {quote(track['id'])}")
+        vectors = {block: matrix(row[block])[0] for block in blocks}
+        present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
+        return cls(present, row["tempo"][0].as_py(), row["key"][0].as_py(), track["id"], track["audio_hash"])
 
 
 def find_track(store: Store, name: str) -> dict[str, Any] | None:
@@ -104,28 +131,6 @@ def find_track(store: Store, name: str) -> dict[str, Any] | None:
     )
 
 
-def track_seed(store: Store, track: Mapping[str, Any]) -> SeedVectors:
-    """Read the vectors of a track.
-
-    Parameters
-    ----------
-    store : Store
-        The library's tables.
-    track : mapping
-        From `find_track`.
-
-    Returns
-    -------
-    SeedVectors
-        With the blocks it has.
-    """
-    blocks = store.blocks()
-    row = store.rows("tracks", [*blocks, "tempo"], f"id = {quote(track['id'])}")
-    vectors = {block: matrix(row[block])[0] for block in blocks}
-    present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
-    return SeedVectors(present, row["tempo"][0].as_py(), track["id"], track["audio_hash"])
-
-
 def seed_vectors(store: Store, seed: SeedLike, embed: Callable[..., Embedded]) -> SeedVectors:
     """Find or make the vectors of a seed.
 
@@ -154,4 +159,4 @@ def seed_vectors(store: Store, seed: SeedLike, embed: Callable[..., Embedded]) -
     found = find_track(store, parsed.name)
     if parsed.start is not None:
         return SeedVectors.of(embed(found["path"] if found else parsed.name, start=parsed.start, end=parsed.end), found)
-    return track_seed(store, found) if found else SeedVectors.of(embed(Path(parsed.name).expanduser()))
+    return SeedVectors.read(store, found) if found else SeedVectors.of(embed(Path(parsed.name).expanduser()))

@@ -1,4 +1,4 @@
-"""What to look for: seeds joined into one target, translated to the tempo that is asked for."""
+"""What to look for: seeds joined into one target, moved to the tempo and key that are asked for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..latent import Contour, ShiftTranslator, Transform, translations
 from ..latent.contour import FACTORS
 from .blocks import Block
 from .embedding import unit
+from .keys import chroma_space, transposed
 from .query import Query
 from .search import Target
 from .seeds import SeedVectors
@@ -106,7 +107,7 @@ def make_target(store: Store, plus: Sequence[SeedVectors], away: Sequence[SeedVe
     plus, away : sequence of SeedVectors
         What to be near to, and what to move away from; not both empty.
     query : Query
-        Which tempo is wanted.
+        Which tempo and key are wanted.
 
     Returns
     -------
@@ -126,8 +127,7 @@ def make_target(store: Store, plus: Sequence[SeedVectors], away: Sequence[SeedVe
             moved = [[translations(transform, seed.vectors[name]) for seed in side] for side in (plus, away)]
             vectors[name] = Contour(FACTORS, _centre(*moved))
         else:
-            moved = [[translate(store, name, s.vectors[name], _ratio(s, query)) for s in side] for side in (plus, away)]
-            vectors[name] = _centre(*moved)
+            vectors[name] = _centre(*([_moved(store, block, seed, query) for seed in side] for side in (plus, away)))
     if query.any_tempo and not any(isinstance(vector, Contour) for vector in vectors.values()):
         raise QueryError(f"none of the blocks {', '.join(blocks)} can be moved in tempo; index with the encoder rhythm")
     every = [*plus, *away]
@@ -137,6 +137,14 @@ def make_target(store: Store, plus: Sequence[SeedVectors], away: Sequence[SeedVe
         frozenset(seed.audio_hash for seed in every if seed.audio_hash),
         tuple(seed.vectors for seed in every),
     )
+
+
+def _moved(store: Store, block: Block, seed: SeedVectors, query: Query) -> Vectors:
+    """A seed as the query wants it: at another tempo, in another key."""
+    vector = seed.vectors[block.name]
+    if block.space_id == chroma_space():
+        return transposed(vector, query, seed.key)
+    return translate(store, block.name, vector, _ratio(seed, query))
 
 
 def _ratio(seed: SeedVectors, query: Query) -> float:

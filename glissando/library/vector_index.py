@@ -24,7 +24,7 @@ FROM = 50_000  # rows; below, exact search is as fast
 PREFIX, ROWS_PER_PARTITION = "joint_", 1000
 OUTGROWN = 4  # times the rows it was built for: then its partitions are too large to be fast
 LOOKED_UP = {"tracks": "id", "segments": "track_id"}
-FILTERED = {"artist": BTree, "tempo": BTree, "labels": LabelList}
+FILTERED = {"artist": BTree, "tempo": BTree, "key": BTree, "labels": LabelList}
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,8 @@ def build(store: Store, table: str) -> None:
     target, partitions = getattr(store, table), max(1, round(store.count(table) / ROWS_PER_PARTITION))
     with explained(store.location):
         for column, kind in {LOOKED_UP[table]: BTree, **FILTERED}.items():
-            target.create_index(column, config=kind())
+            if column not in store.lacks:
+                target.create_index(column, config=kind())
         before = [index.name for index in target.list_indices() if _partitions(index.name)]
         name = f"{PREFIX}{partitions}"  # the name keeps what the database does not tell
         target.create_index("joint", config=IvfSq(distance_type="dot", num_partitions=partitions), name=name)
