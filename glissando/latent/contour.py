@@ -52,7 +52,7 @@ class Contour:
         similarities : ndarray, shape=(rows,)
             Cosine similarity with the nearest point; NaN for rows without a vector.
         factors : ndarray, shape=(rows,)
-            Tempo factor of that point; NaN likewise.
+            Tempo factor of that point; NaN likewise, and for silence.
         """
         similarities, factors = nearest({"": self}, {"": rows}, {"": 1.0})
         return similarities[""], factors
@@ -101,11 +101,15 @@ def nearest(
     similarities : dict of str to ndarray, shape=(rows,)
         Block to cosine similarity at that factor; NaN where a row has no vector.
     factors : ndarray, shape=(rows,)
-        NaN for rows without any of the vectors.
+        NaN for rows without any of the vectors, and of silence.
+
+    Notes
+    -----
+    Several blocks are joined as one curve on one sphere. Between the points that is not exact where one bends more than
+    another: a sum may be a few hundredths below the largest.
     """
     at_points = {block: rows[block] @ contour.points.T for block, contour in contours.items()}
     bends = {block: np.sum(c.points[:-1] * c.points[1:], axis=1) for block, c in contours.items()}
-    # Joined, the blocks are one curve on one sphere, so that its arcs are those of a single block.
     dots = sum(np.float32(weights[block]) * np.nan_to_num(dot) for block, dot in at_points.items())
     bend = sum(weights[block] * bends[block] for block in contours) / sum(weights[block] for block in contours)
     arc, left, right = _on_arcs(dots, np.asarray(bend, np.float32))
@@ -116,8 +120,7 @@ def nearest(
         similarities[block] = (left * a + right * b) / np.maximum(length, np.float32(FLAT))
     steps = np.log(next(iter(contours.values())).factors)
     factors = np.exp(steps[arc] + right * (steps[arc + 1] - steps[arc])).astype(np.float32)
-    unknown = np.logical_and.reduce([np.isnan(dot[:, 0]) for dot in at_points.values()])
-    factors[unknown] = np.nan
+    factors[~np.any(dots, axis=1)] = np.nan
     return similarities, factors
 
 
