@@ -32,6 +32,7 @@ from glissando.features import KEYS, Key, KeyEstimate
 from glissando.features.key import PROFILES as OURS
 from glissando.latent import KeyShift
 from glissando.library import Embedder
+from glissando.library.columns import matrix
 from glissando.paths import cache_dir
 
 SEED, K, SONGS = 0, 5, 200
@@ -105,10 +106,10 @@ def labels(place: Path) -> dict[str, Key]:
 
 def heard(name: str, audio: Audio, key: Key, encoder: encoders.Encoder) -> Song:
     """What the library would store."""
-    embedded = Embedder({"chroma": encoder}).embed({16_000: resample(audio.samples, audio.sample_rate, 16_000)})
+    wave = resample(audio.samples, audio.sample_rate, 16_000)
+    embedded = Embedder({"chroma": encoder}).embed({16_000: wave})
     with torch.inference_mode():
-        wave = torch.from_numpy(resample(audio.samples, audio.sample_rate, 16_000))[None]
-        chroma = encoder.outputs(wave)["chroma"][0].mean(0).double().numpy()
+        chroma = encoder.outputs(torch.from_numpy(wave)[None])["chroma"][0].mean(0).double().numpy()
     return Song(name, audio, key, embedded.vectors["chroma"], chroma, embedded.key)
 
 
@@ -216,12 +217,18 @@ def retrieval(songs: Sequence[Song], systems: Mapping[str, Search]) -> list[Row]
     return rows
 
 
-def systems(songs: Sequence[Song], encoder: encoders.Encoder, library: Library | None) -> dict[str, Search]:
-    """Chroma alone: shifted, as it is, and truly pitch-shifted; and what the command does, with all blocks."""
+def systems(songs: Sequence[Song], encoder: encoders.Encoder, others: Mapping[str, Vectors]) -> dict[str, Search]:
+    """Chroma alone: shifted, as it is, and truly pitch-shifted; and as the command joins it with the other blocks."""
     vectors, shift = np.stack([song.vector for song in songs]), KeyShift()
 
-    def nearest(i: int, query: Vectors) -> list[int]:
-        return [j for j in np.argsort(-(vectors @ query), kind="stable") if j != i][:K]
+    def nearest(i: int, query: Vectors, weights: Mapping[str, float] | None = None) -> list[int]:
+        scores = vectors @ query
+        for block, weight in (weights or {}).items():
+            scores = scores + weight * (others[block] @ others[block][i])
+        return [j for j in np.argsort(-scores, kind="stable") if j != i][:K]
+
+    def turned(i: int, semitones: int) -> Vectors:
+        return shift(torch.from_numpy(vectors[i]), semitones=semitones).numpy()
 
     def oracle(i: int, semitones: int) -> list[int] | None:
         if i % ORACLE_EVERY:
@@ -229,24 +236,16 @@ def systems(songs: Sequence[Song], encoder: encoders.Encoder, library: Library |
         shifted = pitch_shift(songs[i].audio, semitones) if semitones else songs[i].audio
         return nearest(i, heard("", shifted, songs[i].key, encoder).vector)
 
-    def turned(i: int, semitones: int) -> list[int]:
-        return nearest(i, shift(torch.from_numpy(vectors[i]), semitones=semitones).numpy())
-
-    found: dict[str, Search] = {"shift, chroma only": turned}
-    found["no-op, chroma only"] = lambda i, _: nearest(i, vectors[i])
-    if library is None:
-        return found
-    found["oracle, chroma only (every third song)"] = oracle
-    place = {song.name: i for i, song in enumerate(songs)}
-
-    def asked(i: int, semitones: int, weight: float) -> list[int]:
-        hits = library.search(songs[i].name, key=semitones, weights={"chroma": weight}, k=K)
-        return [place[str(hit.title)] for hit in hits]
-
-    for share, weight in WEIGHTS.items():
-        found[f"--key +N: chroma {share} of the score, timbre and rhythm the rest"] = lambda i, n, w=weight: asked(
-            i, n, w
-        )
+    found: dict[str, Search] = {
+        "shift, chroma only": lambda i, n: nearest(i, turned(i, n)),
+        "no-op, chroma only": lambda i, _: nearest(i, vectors[i]),
+    }
+    if others:
+        found["oracle, chroma only (every third song)"] = oracle
+    for share, weight in WEIGHTS.items() if others else ():
+        rest = dict.fromkeys(others, 0.5 / weight)
+        name = f"--key +N: chroma {share} of the score, timbre and rhythm the rest"
+        found[name] = lambda i, n, rest=rest: nearest(i, turned(i, n), rest)
     return found
 
 
@@ -298,13 +297,16 @@ def main() -> None:
     others = [replace(song, audio=NOTHING) for song in taken(1, 60 if asked.quick else 1000)]
     rows = estimates(songs, others)
     if asked.quick:
-        retrieval(songs, systems(songs, encoder, None))
+        retrieval(songs, systems(songs, encoder, {}))
         return
     rows += demo_tracks(encoder)
     with tempfile.TemporaryDirectory() as folder:
         library = Library.open(folder)
         library.add(*(song.audio for song in songs), names=[song.name for song in songs])
-        rows += retrieval(songs, systems(songs, encoder, library))
+        table = library.store.rows("tracks", ["title", "timbre", "rhythm"]).sort_by("title")
+        assert table["title"].to_pylist() == [song.name for song in songs]
+        blocks = {block: matrix(table[block]) for block in ("timbre", "rhythm")}
+        rows += retrieval(songs, systems(songs, encoder, blocks))
         rows += harmonic(songs, library)
     rows += costs(songs[:40], encoder)
     write(
