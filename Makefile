@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-faults bench-features bench-pitch bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -26,7 +26,7 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: bench-parity bench-retrieval bench-index bench-search bench-faults
+bench: bench-parity bench-retrieval bench-index bench-search bench-contour bench-faults
 
 bench-parity: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python parity.py
@@ -41,6 +41,9 @@ bench-index: $(VENV)/.dev
 bench-search: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python search.py $(QUICK)
 
+bench-contour: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python contour.py $(QUICK)
+
 bench-faults: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python faults.py $(QUICK)
 
@@ -52,6 +55,10 @@ bench-pitch: $(VENV)/.dev
 	$(BIN)/gliss data build chorales
 	[ -z "$(MAPS)" ] || $(BIN)/gliss data build maps --from "$(MAPS)"
 	cd benchmarks && ../$(BIN)/python pitch.py $(QUICK)
+
+# Ten minutes, after: gliss data build pop909-renders --from DIR. The same archive or folder again: make bench-key POP909=DIR
+bench-key: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python key.py --labels "$(POP909)" $(QUICK)
 
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)

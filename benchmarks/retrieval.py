@@ -25,6 +25,7 @@ from glissando.audio import Audio, is_silent, read, resample, stretch
 from glissando.library.embedding import Embedded
 from glissando.library.query import Query, tempo_range
 from glissando.library.search import Target, joint_weights, search
+from glissando.library.targets import translate
 from glissando.metrics import tempo_hit
 from glissando.paths import cache_dir
 
@@ -267,10 +268,8 @@ def shifted(
     library: Library, vectors: dict[str, NDArray[np.float32]], i: int, j: int
 ) -> dict[str, NDArray[np.float32]]:
     """The query as a search with this tempo ratio makes it."""
-    import torch
-
     original = FACTORS.index(1.0)
-    rhythm = library._shift(torch.from_numpy(vectors["rhythm"][i, original]), tempo_ratio=FACTORS[j]).numpy()
+    rhythm = translate(library.store, "rhythm", vectors["rhythm"][i, original], FACTORS[j])
     return {"timbre": vectors["timbre"][i, original], "rhythm": rhythm}
 
 

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from report import TABLES, Row, bootstrap, write
 
 from glissando import Library
-from glissando.latent import TempoShift
+from glissando.latent import ShiftTranslator
 from glissando.library import ranking, vector_index
 from glissando.library.columns import matrix, vector_column
 from glissando.library.memory_index import MemoryIndex
@@ -135,7 +135,7 @@ def targets(store: Store, count: int) -> list[list[Target]]:
     offsets = rng.choice(store.count("segments"), count, replace=False)
     rows = store.segments.take_offsets([int(i) for i in offsets]).select(["track_id", *WEIGHTS]).to_arrow()
     vectors = {block: matrix(rows[block]) for block in WEIGHTS}
-    shift = TempoShift()
+    shift = ShiftTranslator()
     nine = [shift(torch.from_numpy(vectors["rhythm"].copy()), tempo_ratio=ratio).numpy() for ratio in NINE]
     return [
         [

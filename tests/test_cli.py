@@ -82,7 +82,7 @@ def test_a_first_evening(folder: Path, tmp_path: Path) -> None:
     assert "Nothing fits" in run("search", seed, "--tempo", "300-310", "-l", place)
     assert "-" in run("search", f"{seed}@0:02-0:18", "-l", place, "--moments", "-k", 2)
     status = json.loads(run("library", "status", "-l", place, "--json"))
-    assert status["tracks"] == 6 and {b["name"] for b in status["blocks"]} == {"timbre", "rhythm"}
+    assert status["tracks"] == 6 and {b["name"] for b in status["blocks"]} == {"timbre", "rhythm", "chroma"}
     assert "6 tracks" in run("library", "status", "-l", place)
     assert "well" in run("library", "verify", "-l", place)
     assert "Compacted" in run("library", "compact", "-l", place)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,9 @@ from typer.testing import CliRunner
 
 from glissando import Library
 from glissando.cli import app
+from glissando.features import KEYS
+from glissando.latent import Contour
+from glissando.latent.contour import FACTORS
 from glissando.library import health, ranking, vector_index
 from glissando.library.blocks import Block
 from glissando.library.filters import Filter
@@ -41,6 +46,7 @@ def rows(store: Store, first: int, count: int, *, seed: int) -> tuple[list[dict]
         shared = {
             "artist": f"Artist {number % 10}",
             "tempo": float(rng.uniform(60, 180)),
+            "key": KEYS[number % 25].name if number % 25 < 24 else None,
             "labels": [label(name, at) for name, p in zip(TAGS, tags, strict=True) for at in LEVELS if p >= at],
         }
 
@@ -87,6 +93,8 @@ QUERIES = {
     "plain": Query(),
     "moments": Query(moments=True),
     "tempo": Query(tempo=(100, 130)),
+    "keys": Query(keys=("A minor", "C major", "E minor", "D minor")),
+    "keys of moments": Query(keys=("F# major",), tempo=(80, 140), moments=True),
     "tag": Query(tags={"guitar": 0.6}),  # between two levels
     "no tag": Query(no_tags={"piano": 0.25}, moments=True),
     "artist": Query(artists=("ARTIST 3", "artist 4")),
@@ -109,6 +117,63 @@ def test_the_index_finds_what_exact_search_finds(place, memory, monkeypatch, nam
     exact = [[hit.path for hit in search(store, target, query, weights)] for target in some]
     assert all(exact) and [len(one) for one in ours] == [len(one) for one in exact]
     assert np.mean([len({*a} & {*b}) / len(a) for a, b in zip(exact, ours, strict=True)]) >= 0.98
+
+
+def along(target: Target, *, seed: int) -> Target:
+    """The target with a rhythm that turns nearly all round in two octaves; its own lies somewhere on the way."""
+    rng, here = np.random.default_rng(seed), target.vectors["rhythm"]
+    side = rng.standard_normal(len(here))
+    side = unit(side - (side @ here) * here)
+    angles = (np.log2(FACTORS)[:, None] - rng.uniform(-1, 1)) * 0.95 * np.pi
+    points = unit(np.cos(angles) * here + np.sin(angles) * side)
+    return replace(target, vectors={**target.vectors, "rhythm": Contour(FACTORS, points)})
+
+
+@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_along_a_contour_the_index_finds_what_exact_search_finds(place, memory, monkeypatch, name, in_memory):
+    store, query = memory if in_memory else Store(str(place)), QUERIES[name]
+    monkeypatch.setattr(ranking, "FEW", 0)
+    some = [along(target, seed=i) for i, target in enumerate(targets(store, 12))]
+    ours = [search(store, target, query, WEIGHTS) for target in some]
+    together = search_many(store, some, query, WEIGHTS)
+    monkeypatch.setattr(vector_index, "answers", lambda *_: 0)
+    monkeypatch.setattr(store, "memory", None)
+    exact = [search(store, target, query, WEIGHTS) for target in some]
+    for found in (ours, together):
+        pairs = [*zip(_paths(exact), _paths(found), strict=True)]
+        assert all(a and len(a) == len(b) for a, b in pairs)
+        assert np.mean([len({*a} & {*b}) / len(a) for a, b in pairs]) >= 0.95
+    for mine, true in zip(ours, exact, strict=True):
+        known = {hit.path: hit for hit in true}
+        for hit in mine:
+            other = known.get(hit.path, hit)
+            assert hit.score == pytest.approx(other.score, abs=1e-3)
+            assert (hit.tempo_ratio is None) == (other.tempo_ratio is None)
+    factors = [hit.tempo_ratio for hits in exact for hit in hits if hit.tempo_ratio]
+    assert factors and min(factors) < 0.8 and max(factors) > 1.25
+
+
+def test_along_a_contour_exact_search_equals_the_definition(place):
+    store = Store(str(place))
+    target = along(targets(store, 1)[0], seed=5)
+    curve = target.vectors["rhythm"].points
+    shares = np.linspace(0, 1, 30)[:, None]
+    fine = np.concatenate([unit((1 - shares) * a + shares * b) for a, b in pairwise(curve)])
+    table = store.rows("tracks", ["id", *WEIGHTS]).to_pylist()
+    scores = {
+        row["id"]: 0.5 * float(np.dot(row["timbre"], target.vectors["timbre"]))
+        + (0.5 * float((fine @ np.asarray(row["rhythm"], np.float32)).max()) if row["rhythm"] is not None else 0)
+        for row in table
+    }
+    (ranked,) = ranking.rank(store, "tracks", [target.vectors], WEIGHTS, depth=20, exact=True)
+    assert ranked.ids == sorted(scores, key=lambda id_: -scores[id_])[:20]
+    np.testing.assert_allclose(ranked.scores, [scores[id_] for id_ in ranked.ids], atol=1e-4)
+    (plain,) = ranking.rank(
+        store, "tracks", [{**target.vectors, "rhythm": curve[12]}], WEIGHTS, depth=TRACKS, exact=True
+    )
+    least = dict(zip(plain.ids, plain.scores, strict=True))
+    assert all(score >= least[id_] - 1e-5 for id_, score in zip(ranked.ids, ranked.scores, strict=True))
 
 
 def test_hits_from_memory_are_those_of_the_tables(place, memory):

@@ -18,6 +18,7 @@ from filelock import FileLock
 from glissando import Library
 from glissando.audio import Audio, read, write
 from glissando.errors import LibraryError
+from glissando.features import Key
 from glissando.library import health
 from glissando.library.columns import matrix
 from glissando.library.exchange import export, import_vectors
@@ -50,7 +51,8 @@ def test_a_track_holds_what_the_file_and_the_sound_say(tmp_path: Path) -> None:
     assert 0 < row["tempo_confidence"] <= 1
     assert row["tempo_candidates"][0] == row["tempo"]
     assert len(row["tags"]) == 50
-    for block in ("timbre", "rhythm"):
+    assert Key.parse(row["key"]) and 0 < row["key_confidence"] <= 1
+    for block in ("timbre", "rhythm", "chroma"):
         assert np.linalg.norm(row[block]) == pytest.approx(1, abs=1e-5)
     segments = library.store.rows("segments", ["track_id", "start", "end"]).sort_by("start").to_pylist()
     assert [(s["start"], s["end"]) for s in segments] == [(0, 15), (15, 30), (30, 40)]

@@ -115,9 +115,15 @@ def render_each(
     Parameters
     ----------
     bands : sequence of sequence of Part
-        Each as for `render`, as are the other parameters.
-    soundfont, sample_rate, tail, gain
+        Each as for `render`.
+    soundfont : Path
         See `render`.
+    sample_rate : int
+        In Hz.
+    tail : float
+        Seconds after the last offset of each.
+    gain : float
+        FluidSynth's.
 
     Returns
     -------

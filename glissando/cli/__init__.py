@@ -15,9 +15,11 @@ from ..errors import GlissandoError
 
 VERBS = {
     "index": "Bring the library up to date with folders of music.",
-    "search": "Find what sounds like a track, at any tempo, by tag.",
+    "search": "Find what sounds like a track, at any tempo, in any key, by tag.",
+    "playlist": "Walk from one track to another along a tempo curve.",
     "tags": "Name the tags of audio files.",
     "tempo": "Estimate the tempo of audio files.",
+    "key": "Estimate the key of audio files.",
     "embed": "Write the embeddings of audio files.",
     "map": "Draw the library as a map to click and listen.",
     "library": "Look after the library: status, verify, remove, compact, export, import.",

@@ -1,4 +1,4 @@
-"""What ``gliss tags`` and ``gliss tempo`` share: several files, errors last, exit code 3 if any failed."""
+"""What ``gliss tags``, ``tempo`` and ``key`` share: several files, errors last, exit code 3 if any failed."""
 
 from __future__ import annotations
 

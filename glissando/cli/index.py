@@ -162,9 +162,13 @@ def _blocks(options: list[str] | None, library: str | None) -> dict[str, str] | 
     if not options:
         return None
     from .. import encoders
-    from ..library import DEFAULT_BLOCKS
+    from ..library import DEFAULT_BLOCKS, Library
 
-    blocks = dict(DEFAULT_BLOCKS)
+    try:
+        Library.open(library, create=False)
+        blocks = {}  # one that is there gets what is named, and keeps the rest as it is
+    except LibraryError:
+        blocks = dict(DEFAULT_BLOCKS)
     for option in options:
         block, equals, name = option.partition("=")
         if not equals:

@@ -127,7 +127,7 @@ def export_tracks(
     library: LibraryOption = None,
     vectors: Annotated[bool, typer.Option(help="Also the vectors (not in csv).")] = True,
 ) -> None:
-    """Write all tracks with tags, tempo and vectors to a file."""
+    """Write all tracks with tags, tempo, key and vectors to a file."""
     from ..library import Library
     from ..library.exchange import export
 

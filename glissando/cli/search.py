@@ -38,12 +38,27 @@ def search(
             "--slower", metavar="RATIO", help="Similar but slower: 1.15 divides the tempo by 1.15.", show_default=False
         ),
     ] = None,
+    any_tempo: Annotated[
+        bool, typer.Option("--any-tempo", help="Similar at any tempo from half to double; hits say at which.")
+    ] = False,
     tempo: Annotated[
         str | None,
         typer.Option(
             "--tempo", metavar="BPM|LOW-HIGH", help="Similar at this tempo, by the estimate.", show_default=False
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY|+N|-N",
+            help="Only in this key (Am, 8A), or similar but transposed by semitones.",
+            show_default=False,
+        ),
+    ] = None,
+    harmonic: Annotated[
+        bool, typer.Option("--harmonic", help="Similar, and in a key that mixes with that of the query (or --key).")
+    ] = False,
     tag: Annotated[
         list[str] | None,
         typer.Option("--tag", metavar="TAG[=P]", help="Only with this tag (probability from 0.1).", show_default=False),
@@ -77,9 +92,9 @@ def search(
     library: LibraryOption = None,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Find what sounds like a track, at any tempo, by tag.
+    """Find what sounds like a track, at any tempo, in any key, by tag.
 
-    Several queries are averaged. Without a query, the tracks that fit the tags and the tempo are listed.
+    Several queries are averaged. Without a query, the tracks that fit the tags, the tempo and the key are listed.
     """
     from ..library import Library
     from ..library.exchange import write_hits
@@ -92,6 +107,8 @@ def search(
         minus=minus or [],
         tempo_ratio=_ratio(faster, slower),
         tempo=tempo,
+        key=key,
+        harmonic=harmonic,
         tags=parse_numbers(tag or [], what="tag", default=TAG_THRESHOLD),
         no_tags=parse_numbers(no_tag or [], what="tag", default=TAG_THRESHOLD),
         artists=artist or [],
@@ -101,13 +118,14 @@ def search(
         per_album=per_album,
         not_same_song=not_same_song,
         moments=moments,
+        any_tempo=any_tempo,
         k=k,
     )
     if output != "table":
         typer.echo(write_hits(hits, output), nl=False)
         return
     if not hits:
-        errors.print("Nothing fits; loosen the tags or the tempo.")
+        errors.print("Nothing fits; loosen the tags, the tempo or the key.")
         return
     table = Table(box=None, pad_edge=False)
     for name, justify in (
@@ -116,6 +134,9 @@ def search(
         ("track", "left"),
         ("at" if moments else "length", "right"),
         ("BPM", "right"),
+        ("key", "left"),
+        ("Camelot", "right"),
+        *((("tempo", "right"),) if any_tempo else ()),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     if explain:
@@ -125,7 +146,9 @@ def search(
         where = f"{clock(hit.start)}-{clock(hit.end)}" if moments else clock(hit.duration)
         parts = [f"{hit.parts[block]:.2f} ({hit.similarities[block]:.2f})" for block in hit.parts] if explain else []
         bpm = f"{hit.tempo:.0f}" if hit.tempo else "-"
-        table.add_row(str(i), f"{hit.score:.3f}", escape(hit_name(hit)), where, bpm, *parts)
+        in_key = (hit.key or "-", hit.camelot or "-")
+        factor = [f"x {hit.tempo_ratio:.2f}" if hit.tempo_ratio else "-"] if any_tempo else []
+        table.add_row(str(i), f"{hit.score:.3f}", escape(hit_name(hit)), where, bpm, *in_key, *factor, *parts)
     console.print(table)
     if explain:
         console.print("Every block: what it adds to the score (its cosine similarity).", style="dim")

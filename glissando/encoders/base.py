@@ -16,6 +16,22 @@ from .framing import Framing
 
 
 @dataclass(frozen=True)
+class RateAxis:
+    """Log-spaced rates that the dimensions of an embedding stand for: a change of tempo is a shift along them.
+
+    Parameters
+    ----------
+    bins_per_octave : float
+        Dimensions from a rate to its double.
+    centred : bool
+        The mean over the dimensions is 0.
+    """
+
+    bins_per_octave: float
+    centred: bool
+
+
+@dataclass(frozen=True)
 class EncoderCard:
     """The short, machine-read description of an encoder.
 
@@ -51,6 +67,8 @@ class EncoderCard:
         What a user must know before use, such as a non-commercial licence.
     extra : str
         The extra that must be installed, if any.
+    rates : RateAxis, optional
+        If its dimensions are rates.
     """
 
     name: str
@@ -69,6 +87,7 @@ class EncoderCard:
     weights_mb: float = 0.0
     notice: str = ""
     extra: str = ""
+    rates: RateAxis | None = None
     pooling: str = field(default="mean", init=False)
 
     @property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..features import LogLagRhythm, OnsetStrength, log_rates
-from .base import Encoder, EncoderCard
+from ..features.rhythm import FASTEST, SLOWEST
+from .base import Encoder, EncoderCard, RateAxis
 from .framing import Framing
 from .registry import register
 
@@ -76,6 +78,7 @@ register(
         source="computed",
         paper="after Foote & Uchihashi, The beat spectrum, ICME 2001; log-lag shift as in Glissando",
         block="rhythm",
+        rates=RateAxis((RATES - 1) / math.log2(FASTEST / SLOWEST), centred=True),
         preprocessing="16 kHz mono, log-mel 40 bands (512/256), half-wave rise, "
         "autocorrelation at 72 rates 0.4..24 Hz, centred",
     ),

@@ -3,7 +3,9 @@
 from ..registry import Registry
 from .base import Feature
 from .cqt import CQT, HCQT
+from .key import KEYS, Key, KeyEstimate, estimate_key, key_probabilities
 from .mel import LogMel, MelSpectrogram, mel_matrix
+from .pitch_classes import PitchClasses
 from .rhythm import LogLagRhythm, OnsetStrength, log_rates
 from .stft import STFT, SpectralPeaks, Waveform
 from .tempo import TempoEstimate, estimate_tempo
@@ -26,19 +28,25 @@ __all__ = [
     "CQT",
     "FEATURES",
     "HCQT",
+    "KEYS",
     "MFCC",
     "STFT",
     "Chroma",
     "Feature",
+    "Key",
+    "KeyEstimate",
     "LogLagRhythm",
     "LogMel",
     "MelSpectrogram",
     "OnsetStrength",
+    "PitchClasses",
     "SpectralPeaks",
     "TempoEstimate",
     "Tempogram",
     "Waveform",
+    "estimate_key",
     "estimate_tempo",
+    "key_probabilities",
     "log_rates",
     "mel_matrix",
     "peak_tempo",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..encoders import card
-from ..features import log_rates
 
 
 class Transform(nn.Module):
     """Embedding to embedding in the same space.
+
+    A control such as ``tempo_ratio`` is a number, or a tensor that broadcasts with the leading axes of the embeddings,
+    so that one call translates to many tempi.
 
     Attributes
     ----------
@@ -24,39 +24,55 @@ class Transform(nn.Module):
     space_id: str
 
 
-class TempoShift(Transform):
-    """Exact tempo translation of the rhythm block: a shift along its log-rate axis.
+class ShiftTranslator(Transform):
+    """Exact tempo translation where the dimensions are log-spaced rates: a shift along them.
+
+    Parameters
+    ----------
+    encoder : str
+        Whose embeddings it translates; its card must have ``rates``.
+
+    Raises
+    ------
+    ValueError
+        If the dimensions of the encoder are no rates.
 
     Notes
     -----
-    Stretching audio by ``ratio`` moves every lag of the onset autocorrelation to ``lag / ratio``, so the value at rate
-    r comes from rate r / ratio. What lies beyond the axis is held at its edge.
+    Stretching audio by ``ratio`` moves every lag of an onset autocorrelation to ``lag / ratio``, so the value at rate r
+    comes from rate r / ratio. What lies beyond the axis is held at its edge.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: str = "rhythm") -> None:
         super().__init__()
-        rhythm = card("rhythm")
-        self.space_id = rhythm.space_id
-        rates = log_rates(rhythm.dim)
-        self.log_step = math.log(rates[1] / rates[0])
+        found = card(encoder)
+        if found.rates is None:
+            raise ValueError(f"{encoder}: its dimensions are no rates, along which a change of tempo were a shift")
+        self.space_id, self.axis = found.space_id, found.rates
 
-    def forward(self, z: Tensor, *, tempo_ratio: float) -> Tensor:
-        """Translate rhythm embeddings.
+    def forward(self, z: Tensor, *, tempo_ratio: float | Tensor) -> Tensor:
+        """Translate embeddings.
 
         Parameters
         ----------
-        z : Tensor, shape=(..., 72)
-            Rhythm embeddings.
-        tempo_ratio : float
+        z : Tensor, shape=(..., dim)
+            Embeddings of the encoder.
+        tempo_ratio : float or Tensor, shape=(...)
             Wanted tempo over the present one.
 
         Returns
         -------
-        Tensor, shape=(..., 72)
-            Of unit norm, centred as the encoder gives them.
+        Tensor, shape=(..., dim)
+            Of unit norm, centred where the encoder centres.
         """
         last = z.shape[-1] - 1
-        position = (torch.arange(last + 1, device=z.device) - math.log(tempo_ratio) / self.log_step).clamp(0, last)
+        ratio = torch.as_tensor(tempo_ratio, dtype=z.dtype, device=z.device)
+        bins = ratio.log2() * self.axis.bins_per_octave
+        position = (torch.arange(last + 1, device=z.device) - bins[..., None]).clamp(0, last)
         left = position.floor().long().clamp_max(last - 1)
-        shifted = torch.lerp(z[..., left], z[..., left + 1], (position - left).to(z.dtype))
-        return F.normalize(shifted - shifted.mean(-1, keepdim=True), dim=-1, eps=1e-6)
+        shape = (z + position).shape
+        z, share, left = z.expand(shape), position - left, left.expand(shape)
+        shifted = torch.lerp(z.gather(-1, left), z.gather(-1, left + 1), share)
+        if self.axis.centred:
+            shifted = shifted - shifted.mean(-1, keepdim=True)
+        return F.normalize(shifted, dim=-1, eps=1e-6)

@@ -4,6 +4,7 @@ from .blocks import DEFAULT_BLOCKS
 from .embedding import Embedded, Embedder, embed_file
 from .ingest import Failure, IngestReport, Progress
 from .library import Library
+from .playlist import Playlist
 from .query import Query, parse_seed
 from .search import Hit
 
@@ -15,6 +16,7 @@ __all__ = [
     "Hit",
     "IngestReport",
     "Library",
+    "Playlist",
     "Progress",
     "Query",
     "embed_file",

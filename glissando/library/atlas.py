@@ -26,7 +26,7 @@ def draw_page(tracks: Sequence[dict[str, Any]], points: NDArray[np.float32]) -> 
     Parameters
     ----------
     tracks : sequence of dict
-        Path, artist, title, tempo, duration.
+        Path, artist, title, tempo, key, duration.
     points : ndarray, shape=(tracks, 2)
         In 0..1.
 
@@ -41,6 +41,7 @@ def draw_page(tracks: Sequence[dict[str, Any]], points: NDArray[np.float32]) -> 
             "name": " - ".join(filter(None, (track["artist"], track["title"]))) or Path(track["path"]).stem,
             "path": track["path"],
             "tempo": track["tempo"],
+            "key": track["key"],
             "x": round(float(x), 4),
             "y": round(float(y), 4),
             "sound": _excerpt(track)

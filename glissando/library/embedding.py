@@ -1,4 +1,4 @@
-"""Several encoders over one recording: vectors of the track and of its segments, tags, tempo."""
+"""Several encoders over one recording: vectors of the track and of its segments, tags, tempo, key."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..audio import SEGMENT, AudioStream, StreamResampler, check_audible
 from ..encoders import Encoder, StreamFramer
-from ..features import TempoEstimate, estimate_tempo
+from ..features import KeyEstimate, TempoEstimate, estimate_key, estimate_tempo
 
 BATCH = 32  # windows at once: bounded memory, and larger gains nothing on a CPU
+MEANS = {"tags", "autocorrelation", "chroma"}  # outputs of encoders that count for a recording as a whole
 
 Vectors = NDArray[np.float32]
 
@@ -73,6 +74,8 @@ class Embedded:
         Mean tag probabilities.
     tempo : TempoEstimate, optional
         If one of the encoders hears rhythm.
+    key : KeyEstimate, optional
+        If one of the encoders hears pitch classes.
     """
 
     duration: float
@@ -82,6 +85,7 @@ class Embedded:
     frames: dict[str, tuple[NDArray[np.float64], Vectors]] = field(repr=False)
     tags: Vectors | None = None
     tempo: TempoEstimate | None = None
+    key: KeyEstimate | None = None
 
 
 class Embedder:
@@ -149,7 +153,7 @@ class EmbedStream:
     def __init__(self, encoders: Mapping[str, Encoder], tagger: str | None) -> None:
         self._encoders, self._tagger = encoders, tagger
         self._pieces: list[_Piece] = []
-        self._sums: dict[str, tuple[NDArray[np.float64], int]] = {}  # of tags and autocorrelation, over how many
+        self._sums: dict[str, tuple[NDArray[np.float64], int]] = {}  # of what is in MEANS, over how many
 
     def begin(self, start: float) -> None:
         """Begin a piece; without it, one piece is the whole recording.
@@ -219,6 +223,7 @@ class EmbedStream:
             frames=joined,
             tags=self._mean("tags"),
             tempo=None if (mean := self._mean("autocorrelation")) is None else estimate_tempo(mean),
+            key=None if (mean := self._mean("chroma")) is None else estimate_key(mean),
         )
 
     def _mean(self, name: str) -> Vectors | None:
@@ -240,7 +245,7 @@ class EmbedStream:
             outputs = encoder.encode(batch)
             # (Bytes in one piece and sums: many small arrays, kept among large ones that go, would scatter the heap.)
             self._pieces[-1].embeddings[block] += outputs["embedding"].float().cpu().numpy().tobytes()
-            for name in {"tags", "autocorrelation"} & outputs.keys():
+            for name in MEANS & outputs.keys():
                 if name != "tags" or block == self._tagger:
                     values = outputs[name].double().cpu().numpy()
                     total, count = self._sums.get(name, (0.0, 0))

@@ -23,8 +23,10 @@ from .search import Hit
 from .store import Store
 
 EXPORTED = (
-    "path artist album title year duration sample_rate tempo tempo_confidence tempo_candidates content_hash audio_hash"
+    "path artist album title year duration sample_rate tempo tempo_confidence tempo_candidates key key_confidence "
+    "content_hash audio_hash"
 ).split()
+FOUND = "score path artist album title year duration tempo key camelot start end tempo_ratio".split()
 MAX_DIM = 16_384
 
 
@@ -54,21 +56,9 @@ def write_hits(hits: Sequence[Hit], form: str) -> str:
     blocks = [*hits[0].parts] if hits else []
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["score", "path", "artist", "album", "title", "year", "duration", "tempo", "start", "end", *blocks])
+    writer.writerow([*FOUND, *blocks])
     for hit in hits:
-        row = [
-            hit.score,
-            hit.path,
-            hit.artist,
-            hit.album,
-            hit.title,
-            hit.year,
-            hit.duration,
-            hit.tempo,
-            hit.start,
-            hit.end,
-        ]
-        writer.writerow([*row, *(hit.parts[block] for block in blocks)])
+        writer.writerow([*(getattr(hit, name) for name in FOUND), *(hit.parts[block] for block in blocks)])
     return out.getvalue()
 
 
@@ -269,13 +259,13 @@ def block_matrix(
     Returns
     -------
     tracks : list of dict
-        Path, artist, title, tempo and duration.
+        Path, artist, title, tempo, key and duration.
     vectors : ndarray, shape=(tracks, dim)
         Blocks scaled by the root of their weight, side by side; tracks that lack one are left out.
     """
     names = [*blocks]
     present = " AND ".join(f"{block} IS NOT NULL" for block in names)
-    columns = ["path", "artist", "title", "tempo", "duration"]
+    columns = ["path", "artist", "title", "tempo", "key", "duration"]
     table = store.rows("tracks", [*columns, *names], present).sort_by("path")
     joined = [np.sqrt(weights[block]) * matrix(table[block]) for block in names]
     return table.select(columns).to_pylist(), np.concatenate(joined, axis=1)

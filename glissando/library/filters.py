@@ -20,6 +20,8 @@ class Filter:
     ----------
     tempo : (float, float), optional
         Lowest and highest BPM.
+    keys : tuple of str
+        One of these, by name.
     artists, no_artists : tuple of str
         As the library writes them: one of these, none of those.
     labels : tuple of tuple of str
@@ -29,6 +31,7 @@ class Filter:
     """
 
     tempo: tuple[float, float] | None = None
+    keys: tuple[str, ...] = ()
     artists: tuple[str, ...] = ()
     no_artists: tuple[str, ...] = ()
     labels: tuple[tuple[str, ...], ...] = ()
@@ -67,6 +70,7 @@ class Filter:
                 no_labels += [label(names[i], above[0]) for i in tags]
         return cls(
             query.tempo,
+            query.keys,
             tuple(match_artists(query.artists, known)) if query.artists else (),
             tuple(match_artists(query.no_artists, known)) if query.no_artists else (),
             tuple(labels),
@@ -84,6 +88,8 @@ class Filter:
         conditions = []
         if self.tempo:
             conditions.append(f"tempo >= {self.tempo[0]!r} AND tempo <= {self.tempo[1]!r}")
+        if self.keys:
+            conditions.append(any_of("key", self.keys))
         if self.artists:
             conditions.append(any_of("artist", self.artists))
         if self.no_artists:

@@ -20,7 +20,7 @@ from .columns import quote
 from .decoding import DecoderPool, Message, Verdict
 from .embedding import Embedded, Embedder
 from .known import Known, gone_tracks, known_tracks
-from .rows import OF_TRACK, labels, new_rows, tempo_columns
+from .rows import OF_TRACK, key_columns, labels, new_rows, tempo_columns
 from .scan import find_audio
 from .store import Store
 
@@ -319,6 +319,8 @@ class _Run:
             extra |= {"tags": embedded.tags, "labels": labels(embedded.tags, self.store.tag_names())}
         if embedded.tempo is not None:
             extra |= tempo_columns(embedded)
+        if embedded.key is not None:
+            extra |= key_columns(embedded)
         joint = self.store.joint({**row, **embedded.vectors})
         self._update("tracks", {"id": track_id, **embedded.vectors, **extra, "joint": joint})
         found = self.store.rows("segments", ["id", "start", *present], f"track_id = {quote(track_id)}").sort_by("start")

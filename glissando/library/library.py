@@ -5,38 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from .. import encoders
 from ..audio import Audio, as_mono, check_audible, resample
 from ..errors import LibraryError, QueryError
-from ..latent import TempoShift
 from ..paths import library_dir
 from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
-from .columns import matrix, quote
-from .embedding import Embedded, Embedder, embed_file, unit
+from .embedding import Embedded, Embedder, embed_file
 from .ingest import IngestReport, Progress, ingest
+from .keys import in_key, parse_key
 from .memory_index import MemoryIndex
-from .query import Query, Seed, parse_seed, parse_tempo, tag_thresholds, tempo_range
+from .playlist import Playlist, parse_curve, walk
+from .query import Query, parse_tempo, tag_thresholds, tempo_range
 from .rows import array_facts, array_hash, new_rows
-from .search import Hit, Target, joint_weights, list_tracks, search
-from .seeds import SeedVectors, find_track
+from .search import Hit, joint_weights, list_tracks, search
+from .seeds import SeedLike, SeedVectors, find_track, seed_vectors
 from .store import Store
-
-MINUS = 0.5  # how strongly a seed to move away from counts (Rocchio)
-
-SeedLike = str | Path | Audio
+from .targets import make_target, shared_blocks
 
 
 class Library:
-    """Indexed tracks, searchable by sound, tag and tempo.
+    """Indexed tracks, searchable by sound, tag, tempo and key.
 
     Use `Library.open`. Several processes may search one library; one at a time may write.
 
@@ -69,8 +61,8 @@ class Library:
         location : str or Path, optional
             Folder or URI; the user's own library if None.
         blocks : mapping of str to str, optional
-            Block to encoder. For a new library instead of timbre (musicnn-msd) and rhythm; an older one gets the
-            blocks it lacks, and the next `add` fills them.
+            Block to encoder. For a new library instead of timbre (musicnn-msd), rhythm and chroma; an older one
+            gets the blocks it lacks, and the next `add` fills them.
         create : bool
             Make it if there is none.
         device : str
@@ -228,7 +220,7 @@ class Library:
         Returns
         -------
         Embedded
-            Vectors, tags, tempo.
+            Vectors, tags, tempo, key.
         """
         embedder = self.embedder()
         if not isinstance(source, Audio):
@@ -244,6 +236,8 @@ class Library:
         minus: Sequence[SeedLike] = (),
         tempo_ratio: float = 1.0,
         tempo: float | str | tuple[float, float] | None = None,
+        key: str | int | None = None,
+        harmonic: bool = False,
         tags: Mapping[str, float] | Sequence[str] = (),
         no_tags: Mapping[str, float] | Sequence[str] = (),
         artists: Sequence[str] = (),
@@ -254,6 +248,7 @@ class Library:
         not_same_song: bool = False,
         k: int = 10,
         moments: bool = False,
+        any_tempo: bool = False,
     ) -> list[Hit]:
         """Find what sounds like the seeds.
 
@@ -268,6 +263,10 @@ class Library:
             Wanted tempo over that of the seeds: 1.15 is 15 % faster; translates the rhythm block.
         tempo : float, str or (float, float), optional
             Wanted BPM (within 4 %) or range: filters on the estimate, and translates the rhythm block to it.
+        key : str or int, optional
+            Wanted key ("Am", "8A"): filters on the estimate. Or semitones (2, "-3"): transposes the chroma block.
+        harmonic : bool
+            Only keys compatible with those of the seeds, or with ``key``. As with semitones, chroma then weighs 0.5.
         tags, no_tags : mapping of str to float, or sequence of str
             Tags a hit must (not) have, with the probability from which it has them (0.1).
         artists, no_artists : sequence of str
@@ -282,6 +281,8 @@ class Library:
             Number of hits.
         moments : bool
             Search segments of 15 s instead of whole tracks.
+        any_tempo : bool
+            Compare with the seeds at every tempo from half to double; ``tempo`` then only filters.
 
         Returns
         -------
@@ -293,14 +294,17 @@ class Library:
         QueryError
             If a seed, tag or block is unknown or the query makes no sense.
         """
-
         if isinstance(tempo, str):
             tempo = parse_tempo(tempo)
         elif isinstance(tempo, (int, float)):
             tempo = tempo_range(float(tempo))
+        keys, transpose = parse_key(key)
         query = Query(
             tempo_ratio=tempo_ratio,
             tempo=tempo,
+            keys=keys,
+            transpose=transpose,
+            harmonic=harmonic,
             tags=tag_thresholds(tags),
             no_tags=tag_thresholds(no_tags),
             artists=tuple(artists),
@@ -311,19 +315,65 @@ class Library:
             not_same_song=not_same_song,
             k=k,
             moments=moments,
+            any_tempo=any_tempo,
         )
-        unknown = set(query.weights) - set(self.store.blocks())
-        if unknown:
-            raise QueryError(
-                f"there is no block {sorted(unknown)[0]!r}; this library has {', '.join(self.store.blocks())}"
-            )
+        self._check_blocks(query.weights)
+        plus, away = ([self._seed(seed) for seed in some] for some in (seeds, minus))
+        query = in_key(self.store, query, [*zip(seeds, plus, strict=True)])
         if not seeds and not minus:
             return list_tracks(self.store, query)
-        target = self._target(seeds, minus, query)
-        joined = joint_weights(target.vectors, query.weights)
-        if not joined:
+        target = make_target(self.store, plus, away, query)
+        return search(self.store, target, query, self._weights(target.vectors, query.weights))
+
+    def playlist(
+        self,
+        start: SeedLike,
+        end: SeedLike,
+        *,
+        tempo: float | str | tuple[float, float] | None = None,
+        n: int = 20,
+        weights: Mapping[str, float] | None = None,
+    ) -> Playlist:
+        """Walk from one track to another along a tempo curve, without repeats.
+
+        Parameters
+        ----------
+        start, end : str, Path or Audio
+            Seeds as for `search`. Tracks of the library open and close the list if the curve has their tempo there.
+        tempo : float, str or (float, float), optional
+            BPM of the curve: first and last, such as ``90..130``, or one to stay at; from the tempo of the one seed to
+            that of the other if None.
+        n : int
+            Number of tracks.
+        weights : mapping of str to float, optional
+            Block to weight.
+
+        Returns
+        -------
+        Playlist
+            Its ``hits`` are the tracks; steps near whose tempo none was left are told in ``missing``.
+
+        Raises
+        ------
+        QueryError
+            If a seed or block is unknown, or the tempi make no sense.
+        LibraryError
+            If the library has fewer than n tracks of known tempo.
+        """
+        curve = None if tempo is None else parse_curve(tempo)
+        self._check_blocks(weights or {})
+        ends = self._seed(start), self._seed(end)
+        joined = self._weights(shared_blocks(self.store, ends), weights or {})
+        return walk(self.store, *ends, tempo=curve, n=n, weights=joined)
+
+    def _check_blocks(self, names: Iterable[str]) -> None:
+        if unknown := sorted({*names} - {*self.store.blocks()}):
+            raise QueryError(f"there is no block {unknown[0]!r}; this library has {', '.join(self.store.blocks())}")
+
+    def _weights(self, blocks: Iterable[str], wanted: Mapping[str, float]) -> dict[str, float]:
+        if not (joined := joint_weights(blocks, wanted)):
             raise QueryError("all weights are 0; give at least one block a weight")
-        return search(self.store, target, query, joined)
+        return joined
 
     def warm(self) -> None:
         """Copy what searches need into memory, so that they take milliseconds, as in a service.
@@ -337,57 +387,8 @@ class Library:
         """
         self.store.memory = MemoryIndex(self.store)
 
-    def _target(self, seeds: Sequence[SeedLike], minus: Sequence[SeedLike], query: Query) -> Target:
-        plus = [self._seed(seed) for seed in seeds]
-        away = [self._seed(seed) for seed in minus]
-        shared = set.intersection(*(set(seed.vectors) for seed in [*plus, *away]))
-        blocks = [block for block in self.store.blocks() if block in shared]
-        if not blocks:
-            raise QueryError("the seeds have no block in common; index them with the same encoders")
-        vectors = {}
-        for block in blocks:
-            turned = [self._translate(seed, block, query) for seed in plus]
-            centre = np.mean(turned, axis=0) if turned else np.zeros_like(away[0].vectors[block])
-            if away:
-                centre = centre - MINUS * np.mean([self._translate(seed, block, query) for seed in away], axis=0)
-            vectors[block] = unit(centre)
-        return Target(
-            vectors,
-            frozenset(seed.id for seed in [*plus, *away] if seed.id),
-            frozenset(seed.audio_hash for seed in [*plus, *away] if seed.audio_hash),
-            tuple(seed.vectors for seed in [*plus, *away]),
-        )
-
-    def _translate(self, seed: SeedVectors, block: str, query: Query) -> NDArray[np.float32]:
-        vector = seed.vectors[block]
-        ratio = query.tempo_ratio
-        if query.tempo and seed.tempo:
-            ratio *= float(np.sqrt(query.tempo[0] * query.tempo[1])) / seed.tempo
-        if ratio == 1 or self.store.blocks()[block].space_id != self._shift.space_id:
-            return vector
-        shifted: NDArray[np.float32] = self._shift(torch.from_numpy(np.array(vector)), tempo_ratio=ratio).numpy()
-        return shifted
-
-    @cached_property
-    def _shift(self) -> TempoShift:
-        return TempoShift()
-
     def _seed(self, seed: SeedLike) -> SeedVectors:
-        if isinstance(seed, Audio):
-            return SeedVectors.of(self.embed(seed))
-        parsed = Seed(str(seed)) if isinstance(seed, Path) or Path(seed).is_file() else parse_seed(seed)
-        if parsed.start is not None:
-            found = self.find(parsed.name)
-            path = found["path"] if found else parsed.name
-            return SeedVectors.of(self.embed(path, start=parsed.start, end=parsed.end), found)
-        found = self.find(parsed.name)
-        if found is None:
-            return SeedVectors.of(self.embed(Path(parsed.name).expanduser()))
-        columns = [*self.store.blocks(), "tempo"]
-        row = self.store.rows("tracks", columns, f"id = {quote(found['id'])}")
-        vectors = {block: matrix(row[block])[0] for block in self.store.blocks()}
-        present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
-        return SeedVectors(present, row["tempo"][0].as_py(), found["id"], found["audio_hash"])
+        return seed_vectors(self.store, seed, self.embed)
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Find one track by its path, or by words of its artist and title.

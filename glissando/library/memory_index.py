@@ -17,8 +17,12 @@ from .schema import TABLES
 from .store import Store
 from .vector_index import ROWS_PER_PARTITION
 
-TRACK_COLUMNS = ("id path duration artist album title year tempo tempo_confidence audio_hash").split()
+TRACK_COLUMNS = (
+    "id path duration artist album title year tempo tempo_confidence key key_confidence audio_hash"
+).split()
 SAMPLE = 64  # rows a partition to find the partitions by
+ALONG, LEAST = 3, 2  # partitions for all points of a curve, in those for one query, and at least so many a point
+KEPT = 4  # candidates of all points of a curve, in those of one point
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,8 @@ class MemoryIndex:
         self._tracks = store.rows("tracks", [*columns, "labels"])
         self._row = {id_: row for row, id_ in enumerate(self._tracks["id"].to_pylist())}
         self._tempo = self._tracks["tempo"].to_numpy()
-        artists = self._tracks["artist"].combine_chunks().dictionary_encode()
-        self._artist = artists.indices.fill_null(-1).to_numpy()
-        self._artists = {name: code for code, name in enumerate(artists.dictionary.to_pylist())}
+        self._artist, self._artists = _coded(self._tracks["artist"])
+        self._key, self._keys = _coded(self._tracks["key"])
         self._labels = _columns_of(self._tracks["labels"])
         self._tracks = self._tracks.select(columns).combine_chunks()  # rows are taken from one piece far faster
         self._shelves = {table: self._shelf(table) for table in TABLES if store.count(table)}
@@ -155,6 +158,8 @@ class MemoryIndex:
         every = mask[:-1]
         if wanted.tempo:
             every &= (self._tempo >= wanted.tempo[0]) & (self._tempo <= wanted.tempo[1])
+        if wanted.keys:
+            every &= np.isin(self._key, [self._keys[name] for name in wanted.keys if name in self._keys])
         if wanted.artists:
             every &= np.isin(self._artist, [self._artists[name] for name in wanted.artists])
         if wanted.no_artists:
@@ -181,25 +186,23 @@ class MemoryIndex:
         ----------
         table : {"tracks", "segments"}
             Which table.
-        queries : sequence of ndarray
-            Joint vectors, weighted.
+        queries : sequence of ndarray, shape=(points, dim)
+            Joint vectors, weighted: one, or the points of a curve.
         passing : ndarray of bool, shape=(rows,)
             Rows to search.
         limit : int
             Rows for each query.
         probes : int
-            Partitions to look into.
+            Partitions to look into for each; the points of a curve share them, so that most fall where it is near.
 
         Returns
         -------
         Table
             Rows that are near to any query, each once: keys and blocks.
         """
-        shelf, faiss = self._shelves[table], self._faiss
-        bits = np.packbits(passing, bitorder="little")
-        asked = faiss.SearchParametersIVF(sel=faiss.IDSelectorBitmap(bits), nprobe=min(probes, shelf.index.nlist))
-        _, found = shelf.index.search(np.stack(queries), min(limit, len(passing)), params=asked)
-        near = np.unique(found[found >= 0])
+        shelf = self._shelves[table]
+        few = int(passing.sum()) <= limit
+        near = np.flatnonzero(passing) if few else self._search(shelf, queries, passing, limit, probes)
         vectors = shelf.index.reconstruct_batch(near) if len(near) else np.zeros((0, shelf.index.d), np.float32)
         rows = shelf.rows.take(near)
         for name, block in self._blocks.items():
@@ -208,6 +211,40 @@ class MemoryIndex:
             flat, lacks = pa.array(part.ravel()), pa.array(~part.any(axis=1))
             rows = rows.append_column(name, pa.FixedSizeListArray.from_arrays(flat, block.dim, mask=lacks))
         return rows
+
+    def _search(
+        self, shelf: _Shelf, queries: Sequence[NDArray[np.float32]], passing: NDArray[np.bool_], limit: int, probes: int
+    ) -> NDArray[np.int64]:
+        """Rows that are near to any query, in order of their number."""
+        faiss, points = self._faiss, np.concatenate(queries)
+        each = min(probes, shelf.index.nlist)
+        likeness, cells = shelf.index.quantizer.search(points, each)
+        curves = np.split(np.arange(len(points)), np.cumsum([len(query) for query in queries])[:-1])
+        for curve in curves:
+            spare = likeness[curve].size - max(ALONG * each, LEAST * len(curve))
+            if len(curve) > 1 and spare > 0:
+                floor = np.partition(likeness[curve].ravel(), spare)[spare]
+                cells[curve] = np.where(likeness[curve] < floor, -1, cells[curve])  # not looked into
+        selector = faiss.IDSelectorBitmap(np.packbits(passing, bitorder="little"))
+        asked = faiss.SearchParametersIVF(sel=selector, nprobe=each)
+        scores, found = np.empty((len(points), limit), np.float32), np.empty((len(points), limit), np.int64)
+        places = [faiss.swig_ptr(array) for array in (cells, likeness, scores, found)]
+        # (without "_c" it takes no selector)
+        shelf.index.search_preassigned_c(len(points), faiss.swig_ptr(points), limit, *places, False, asked)
+        near = []
+        for curve in curves:
+            best = found[curve].ravel()[np.argsort(-scores[curve], axis=None)]
+            _, first = np.unique(best, return_index=True)  # points side by side find the same rows
+            near.append(best[np.sort(first)[: KEPT * limit]])
+        rows: NDArray[np.int64] = np.unique(np.concatenate(near))
+        return rows[rows >= 0]
+
+
+def _coded(words: pa.ChunkedArray) -> tuple[NDArray[np.int32], dict[str, int]]:
+    """Every row's word by number, -1 where there is none, and the numbers of the words."""
+    coded = words.combine_chunks().dictionary_encode()
+    numbers = {word: number for number, word in enumerate(coded.dictionary.to_pylist())}
+    return coded.indices.fill_null(-1).to_numpy(), numbers
 
 
 def _columns_of(labels: pa.ChunkedArray) -> dict[str, NDArray[np.bool_]]:

@@ -42,6 +42,12 @@ class Query:
         Wanted tempo over that of the seeds: 1.15 is 15 % faster.
     tempo : (float, float), optional
         Wanted range in BPM.
+    keys : tuple of str
+        Only tracks in one of these keys, such as "A minor".
+    transpose : int, optional
+        Semitones by which the chroma block of the seeds is transposed; 0 asks for what is near in pitch as it is.
+    harmonic : bool
+        Only tracks in keys that are compatible with ``keys``, or with those of the seeds.
     tags, no_tags : mapping of str to float
         Tag to least (or excluded) probability.
     artists, no_artists : tuple of str
@@ -56,10 +62,15 @@ class Query:
         Number of hits.
     moments : bool
         Search segments of 15 s instead of tracks; the best moment of every track counts.
+    any_tempo : bool
+        Compare with the seeds at every tempo from half to double; the nearest counts.
     """
 
     tempo_ratio: float = 1.0
     tempo: tuple[float, float] | None = None
+    keys: tuple[str, ...] = ()
+    transpose: int | None = None
+    harmonic: bool = False
     tags: Mapping[str, float] = field(default_factory=dict)
     no_tags: Mapping[str, float] = field(default_factory=dict)
     artists: tuple[str, ...] = ()
@@ -70,11 +81,14 @@ class Query:
     not_same_song: bool = False
     k: int = 10
     moments: bool = False
+    any_tempo: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what has no answer."""
         if not 0.25 <= self.tempo_ratio <= 4:
             raise QueryError(f"tempo ratio {self.tempo_ratio:g} is outside 0.25..4")
+        if self.any_tempo and self.tempo_ratio != 1:
+            raise QueryError(f"any tempo and a tempo ratio of {self.tempo_ratio:g} exclude each other; ask for one")
         if self.k < 1:
             raise QueryError(f"k is {self.k}; ask for at least one hit")
         for name, limit in (("per_artist", self.per_artist), ("per_album", self.per_album)):
@@ -140,7 +154,7 @@ def parse_seed(text: str) -> Seed:
 
 
 def parse_tempo(text: str) -> tuple[float, float]:
-    """Read a tempo such as ``128`` (within 4 %) or ``120-130``.
+    """Read a tempo such as ``128`` (within 4 %), ``120-130`` or ``120..130``.
 
     Parameters
     ----------
@@ -158,7 +172,7 @@ def parse_tempo(text: str) -> tuple[float, float]:
         If it is none.
     """
     try:
-        parts = [float(part) for part in text.split("-")]
+        parts = [float(part) for part in text.replace("..", "-").split("-")]
     except ValueError:
         parts = []
     if len(parts) == 1 and parts[0] > 0:
@@ -277,7 +291,7 @@ def match_artists(wanted: Sequence[str], known: Collection[str]) -> list[str]:
     """
     found = []
     for name in wanted:
-        fits = [artist for artist in known if artist.lower() == name.lower().strip()]
+        fits = [artist for artist in known if artist.lower().strip() == name.lower().strip()]
         if not fits:
             near = get_close_matches(name.lower(), sorted({artist.lower() for artist in known}), n=3, cutoff=0.6)
             hint = f"did you mean {' or '.join(near)}?" if near else "the files' tags name no one like that"

@@ -8,25 +8,29 @@ Candidates are scored again from their exact vectors; rows that the index does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..latent.contour import Contour, nearest
 from . import vector_index
 from .columns import matrix
 from .filters import Filter
 from .store import Store
 
 Vectors = NDArray[np.float32]
-Queries = Sequence[Mapping[str, Vectors]]
+Sought = Mapping[str, Vectors | Contour]
+Queries = Sequence[Sought]
 
 EVERYTHING = Filter()
 PROBES, PROBES_BATCH = 40, 16  # partitions to look into, for one query and for each of several that share candidates
 PROBES_MEMORY, PROBES_MEMORY_BATCH = 60, 30  # the same in memory
+PROBES_POINT = 4  # and for each point of a contour; in memory its points share theirs
 SHARED, SHARED_LEAST = 3, 30  # several queries share as many candidates as three have; each brings this many at least
+OF_POINT, OF_POINT_MEMORY = 0.3, 0.6  # share of the wanted rows that each point of a contour brings
 WIDE = 0.05  # share of rows that pass a filter from which that many partitions are enough
 FEW = 5000  # rows that pass a filter: so few are faster scored exactly than sought in the index
 
@@ -47,6 +51,8 @@ class Ranked:
         Start and end in seconds; empty for tracks.
     complete : bool
         No other row could follow.
+    factors : ndarray, shape=(rows,), optional
+        Tempo factor at which a contour comes nearest; None if nothing was sought along one.
     """
 
     ids: list[str]
@@ -55,6 +61,7 @@ class Ranked:
     similarities: dict[str, Vectors]
     bounds: list[tuple[float, float]]
     complete: bool
+    factors: Vectors | None = None
 
 
 def rank(
@@ -75,8 +82,8 @@ def rank(
         The library's tables.
     table : {"tracks", "segments"}
         What to rank.
-    queries : sequence of mapping of str to ndarray
-        Block to unit vector; the same blocks in all.
+    queries : sequence of mapping of str to ndarray or Contour
+        Block to unit vector, or to a curve of them, of which the nearest point counts; the same blocks in all.
     weights : mapping of str to float
         Block to weight.
     wanted : Filter
@@ -105,10 +112,10 @@ def _in_memory(
     passing = memory.passing(table, wanted)
     some = int(passing.sum())
     wider = (size / max(1, some)) ** 0.75  # the fewer rows pass, the further away they are
-    probes = round(wider * (PROBES_MEMORY if len(queries) == 1 else PROBES_MEMORY_BATCH))
     joint = _joint(store, queries, weights)
-    limit = _share(depth, len(queries))
-    found = memory.nearest(table, joint, passing=passing, limit=limit, probes=probes)
+    probes = PROBES_MEMORY_BATCH if _together(joint) else PROBES_MEMORY
+    limit = _share(joint, depth, OF_POINT_MEMORY)
+    found = memory.nearest(table, joint, passing=passing, limit=limit, probes=round(wider * probes))
     return _best(found, table, queries, weights, depth, complete=some <= limit)
 
 
@@ -117,13 +124,13 @@ def _by_index(
 ) -> list[Ranked] | None:
     if not (size := vector_index.answers(store, table, weights)):
         return None
-    where, alone = wanted.sql(), len(queries) == 1
+    where = wanted.sql()
     some = store.count(table, where) if where else size
     if where and some <= FEW:
         return None
-    probes = round(max(1.0, (WIDE * size / some) ** 0.5) * (PROBES if alone else PROBES_BATCH))
-    limit = _share(depth, len(queries))
     joint, columns = _joint(store, queries, weights), _columns(table, weights)
+    probes = PROBES_POINT if _curved(joint) else PROBES_BATCH if _together(joint) else PROBES
+    probes, limit = round(max(1.0, (WIDE * size / some) ** 0.5) * probes), _share(joint, depth, OF_POINT)
     found = vector_index.nearest(store, table, joint, columns=columns, where=where, limit=limit, probes=probes)
     return _best(found, table, queries, weights, depth, complete=False)
 
@@ -137,8 +144,7 @@ def _exactly(
         seen += len(batch)
         for i, query in enumerate(queries):
             joined = pa.concat_tables([kept[i], batch])
-            scores, _ = _score(joined, query, weights)
-            kept[i] = joined.take(_order(scores, depth))
+            kept[i] = joined.take(_order(_score(joined, query, weights)[0], depth))
     return [
         ranked
         for query, rows in zip(queries, kept, strict=True)
@@ -146,13 +152,33 @@ def _exactly(
     ]
 
 
-def _share(depth: int, queries: int) -> int:
-    """Candidates that each of several queries brings."""
-    return depth if queries == 1 else max(SHARED_LEAST, SHARED * depth // queries)
+def _curved(joint: Sequence[Vectors]) -> bool:
+    return any(len(points) > 1 for points in joint)
+
+
+def _together(joint: Sequence[Vectors]) -> bool:
+    return len(joint) > 1 and not _curved(joint)
+
+
+def _share(joint: Sequence[Vectors], depth: int, of_point: float) -> int:
+    """Candidates that each of several queries brings, or each point of a contour."""
+    if _together(joint):
+        return max(SHARED_LEAST, SHARED * depth // len(joint))
+    return max(SHARED_LEAST, round(of_point * depth)) if _curved(joint) else depth
 
 
 def _joint(store: Store, queries: Queries, weights: Mapping[str, float]) -> list[Vectors]:
-    return [store.joint({block: weights[block] * vector for block, vector in query.items()}) for query in queries]
+    """Lay the queries out as the joint column is, each of shape=(points, dim)."""
+    return [
+        np.stack([store.joint({block: weights[block] * v for block, v in point.items()}) for point in _points(query)])
+        for query in queries
+    ]
+
+
+def _points(query: Sought) -> Iterator[dict[str, Vectors]]:
+    """The query itself, or those on its way along its contours."""
+    for i in range(next((len(sought.points) for sought in query.values() if isinstance(sought, Contour)), 1)):
+        yield {block: sought.points[i] if isinstance(sought, Contour) else sought for block, sought in query.items()}
 
 
 def _columns(table: str, weights: Mapping[str, float]) -> list[str]:
@@ -160,16 +186,22 @@ def _columns(table: str, weights: Mapping[str, float]) -> list[str]:
 
 
 def _score(
-    rows: pa.Table, query: Mapping[str, Vectors], weights: Mapping[str, float]
-) -> tuple[Vectors, dict[str, Vectors]]:
-    """Joined similarity (-inf for rows with no vector at all) and the similarities by block."""
-    similarities = {block: matrix(rows[block]) @ vector for block, vector in query.items()}
+    rows: pa.Table, query: Sought, weights: Mapping[str, float]
+) -> tuple[Vectors, dict[str, Vectors], Vectors | None]:
+    """Joined similarity (-inf for rows with no vector at all), the similarities by block, and the tempo factors."""
+    vectors = {block: matrix(rows[block]) for block in query}
+    curves = {block: sought for block, sought in query.items() if isinstance(sought, Contour)}
+    along, factors = nearest(curves, vectors, weights) if curves else ({}, None)
+    similarities = {
+        block: along[block] if isinstance(sought, Contour) else vectors[block] @ sought
+        for block, sought in query.items()
+    }
     scores = np.zeros(rows.num_rows, np.float32)
     compared = np.zeros(rows.num_rows, bool)
     for block, similarity in similarities.items():
         scores += weights[block] * np.nan_to_num(similarity, nan=0.0)  # no vector in a block: nothing in common
         compared |= np.isfinite(similarity)
-    return np.where(compared, scores, -np.inf).astype(np.float32), similarities
+    return np.where(compared, scores, -np.inf).astype(np.float32), similarities, factors
 
 
 def _order(scores: Vectors, depth: int) -> NDArray[np.int64]:
@@ -182,12 +214,13 @@ def _best(
     rows: pa.Table, table: str, queries: Queries, weights: Mapping[str, float], depth: int, *, complete: bool
 ) -> list[Ranked]:
     """Order candidates for each of the queries, which may take from those of all."""
-    return [_top(*_score(rows, query, weights), rows, table, depth, complete=complete) for query in queries]
+    return [_top(rows, table, query, weights, depth, complete=complete) for query in queries]
 
 
 def _top(
-    scores: Vectors, similarities: Mapping[str, Vectors], rows: pa.Table, table: str, depth: int, *, complete: bool
+    rows: pa.Table, table: str, query: Sought, weights: Mapping[str, float], depth: int, *, complete: bool
 ) -> Ranked:
+    scores, similarities, factors = _score(rows, query, weights)
     order = _order(scores, depth)
     best = rows.take(order)
     moments = table == "segments"
@@ -198,4 +231,5 @@ def _top(
         {block: similarity[order] for block, similarity in similarities.items()},
         [*zip(best["start"].to_pylist(), best["end"].to_pylist(), strict=True)] if moments else [],
         complete,
+        None if factors is None else factors[order],
     )

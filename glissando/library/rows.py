@@ -15,7 +15,7 @@ from .embedding import Embedded
 from .store import Store
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)  # of tag probability, that an index knows
-OF_TRACK = ("artist", "tempo", "labels")  # what segments repeat of their track
+OF_TRACK = ("artist", "tempo", "key", "labels")  # what segments repeat of their track
 
 Row = dict[str, Any]
 
@@ -39,6 +39,23 @@ def tempo_columns(embedded: Embedded) -> Row:
         "tempo_confidence": tempo.confidence if tempo else None,
         "tempo_candidates": list(tempo.candidates) if tempo else None,
     }
+
+
+def key_columns(embedded: Embedded) -> Row:
+    """Give the columns of the key estimate.
+
+    Parameters
+    ----------
+    embedded : Embedded
+        What the encoders said.
+
+    Returns
+    -------
+    dict
+        Empty values if nothing has a pitch.
+    """
+    found = embedded.key
+    return {"key": found.key.name if found else None, "key_confidence": found.confidence if found else None}
 
 
 def labels(tags: NDArray[np.float32] | None, names: Sequence[str]) -> list[str] | None:
@@ -147,6 +164,7 @@ def new_rows(store: Store, embedded: Embedded, facts: Mapping[str, Any]) -> tupl
         **facts,
         "id": new,
         **tempo_columns(embedded),
+        **key_columns(embedded),
         **({"tags": embedded.tags} if names else {}),
         "labels": labels(embedded.tags, names),
         **{block: embedded.vectors.get(block) for block in blocks},

@@ -24,6 +24,8 @@ TRACK_FIELDS = [
     pa.field("tempo", pa.float32()),
     pa.field("tempo_confidence", pa.float32()),
     pa.field("tempo_candidates", pa.list_(pa.float32())),
+    pa.field("key", pa.utf8()),
+    pa.field("key_confidence", pa.float32()),
     pa.field("labels", pa.list_(pa.utf8())),
 ]
 SEGMENT_FIELDS = [
@@ -34,6 +36,7 @@ SEGMENT_FIELDS = [
     # of the track, so that a filter comes before the vector search
     pa.field("artist", pa.utf8()),
     pa.field("tempo", pa.float32()),
+    pa.field("key", pa.utf8()),
     pa.field("labels", pa.list_(pa.utf8())),
 ]
 BLOCK_SCHEMA = pa.schema(

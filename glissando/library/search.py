@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import QueryError
+from ..features import Key
+from ..latent.contour import Contour
 from .blocks import DEFAULT_WEIGHTS
 from .columns import any_of, matrix
 from .filters import Filter, passes
@@ -22,6 +24,7 @@ from .store import Store
 # Similarity above which two recordings are one song: timbre changes less than rhythm between encodings and cuts.
 SAME_SONG, IDENTITY = 0.99, "timbre"
 DEEPEST = 10_000  # rows asked of an index before all rows are looked at
+FACTS = "path artist album title year duration tempo tempo_confidence key key_confidence".split()
 
 Vectors = NDArray[np.float32]
 
@@ -48,8 +51,12 @@ class Hit:
         In seconds.
     tempo, tempo_confidence : float, optional
         Estimate in BPM, and how sure it is, 0..1.
+    key, camelot, key_confidence : optional
+        Estimate such as "A minor", its Camelot code such as "8A", and how sure it is, 0..1.
     start, end : float, optional
         The moment in seconds, for a search of moments.
+    tempo_ratio : float, optional
+        Tempo over that of the seeds at which it was nearest, for a search at any tempo.
     """
 
     path: str
@@ -63,8 +70,12 @@ class Hit:
     duration: float = 0.0
     tempo: float | None = None
     tempo_confidence: float | None = None
+    key: str | None = None
+    camelot: str | None = None
+    key_confidence: float | None = None
     start: float | None = None
     end: float | None = None
+    tempo_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,8 @@ class Target:
 
     Parameters
     ----------
-    vectors : dict of str to ndarray
-        Block to unit vector.
+    vectors : dict of str to ndarray or Contour
+        Block to unit vector, or to the curve of its tempi.
     exclude : frozenset of str
         Ids of the seeds.
     audio_hashes : frozenset of str
@@ -83,7 +94,7 @@ class Target:
         Vectors of every seed as it is, to know near duplicates by.
     """
 
-    vectors: dict[str, Vectors]
+    vectors: Mapping[str, Vectors | Contour]
     exclude: frozenset[str] = frozenset()
     audio_hashes: frozenset[str] = frozenset()
     seeds: tuple[Mapping[str, Vectors], ...] = ()
@@ -177,7 +188,7 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
     store : Store
         The library's tables.
     query : Query
-        With tags or a tempo.
+        With tags, a tempo or a key.
 
     Returns
     -------
@@ -190,8 +201,8 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
         If there is no filter.
     """
     names = store.tag_names()
-    if not (query.tempo or query.tags or query.no_tags or query.artists or query.no_artists):
-        raise QueryError("nothing to search for; name a track, a tag or a tempo")
+    if not (query.tempo or query.keys or query.tags or query.no_tags or query.artists or query.no_artists):
+        raise QueryError("nothing to search for; name a track, a tag, a tempo or a key")
     tagged = bool(query.tags or query.no_tags)
     table = store.rows("tracks", [*TRACK_COLUMNS, *(["tags"] if tagged else [])], Filter.of(store, query).sql())
     if tagged:
@@ -201,10 +212,7 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
         scores = scores * matrix(table["tags"])[:, match_tag(word, names)].max(axis=1)
     rows = table.drop_columns(["tags"] if tagged else []).to_pylist()
     order = np.argsort(-scores, kind="stable")[: query.k]
-    keep = ("path", "artist", "album", "title", "year", "duration", "tempo", "tempo_confidence")
-    return [
-        Hit(score=float(scores[i]), parts={}, similarities={}, **{key: rows[i][key] for key in keep}) for i in order
-    ]
+    return [Hit(score=float(scores[i]), parts={}, similarities={}, **_facts(rows[i])) for i in order]
 
 
 class _Tracks:
@@ -277,18 +285,19 @@ def _same(track: Mapping[str, Any], other: Mapping[str, Any], blocks: Iterable[s
 def _hit(track: Mapping[str, Any], ranked: Ranked, position: int, weights: Mapping[str, float]) -> Hit:
     start, end = ranked.bounds[position] if ranked.bounds else (None, None)
     similarities = {block: float(values[position]) for block, values in ranked.similarities.items()}
+    factor = None if ranked.factors is None else ranked.factors[position]
     return Hit(
-        path=track["path"],
         score=float(ranked.scores[position]),
         parts={block: weights[block] * value for block, value in similarities.items()},
         similarities=similarities,
-        artist=track["artist"],
-        album=track["album"],
-        title=track["title"],
-        year=track["year"],
-        duration=track["duration"],
-        tempo=track["tempo"],
-        tempo_confidence=track["tempo_confidence"],
         start=start,
         end=end,
+        tempo_ratio=None if factor is None or np.isnan(factor) else float(factor),
+        **_facts(track),
     )
+
+
+def _facts(track: Mapping[str, Any]) -> dict[str, Any]:
+    """What a hit says of its track."""
+    facts = {name: track[name] for name in FACTS}
+    return {**facts, "camelot": Key.parse(track["key"]).camelot if track["key"] else None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..audio import Audio
 from ..errors import QueryError
-from .columns import any_of
+from .columns import any_of, matrix, quote
 from .embedding import Embedded
+from .query import Seed, parse_seed
 from .store import Store
+
+SeedLike = str | Path | Audio
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class SeedVectors:
         Block to unit vector.
     tempo : float, optional
         Estimate in BPM.
+    key : str, optional
+        Estimate, such as "A minor".
     id, audio_hash : str, optional
         Of the track, if it is in the library.
     """
 
     vectors: dict[str, NDArray[np.float32]]
     tempo: float | None
+    key: str | None = None
     id: str | None = None
     audio_hash: str | None = None
 
@@ -42,7 +49,7 @@ class SeedVectors:
         Parameters
         ----------
         embedded : Embedded
-            Vectors and tempo.
+            Vectors, tempo and key.
         track : mapping, optional
             The track it is a part of.
 
@@ -52,7 +59,31 @@ class SeedVectors:
             The seed.
         """
         tempo = embedded.tempo.bpm if embedded.tempo else None
-        return cls(embedded.vectors, tempo, track["id"] if track else None, track["audio_hash"] if track else None)
+        key = embedded.key.key.name if embedded.key else None
+        id_, audio_hash = (track["id"], track["audio_hash"]) if track else (None, None)
+        return cls(embedded.vectors, tempo, key, id_, audio_hash)
+
+    @classmethod
+    def read(cls, store: Store, track: Mapping[str, Any]) -> SeedVectors:
+        """Read what the library knows of a track.
+
+        Parameters
+        ----------
+        store : Store
+            The library's tables.
+        track : mapping
+            From `find_track`.
+
+        Returns
+        -------
+        SeedVectors
+            The seed, with the blocks in which it has a vector.
+        """
+        blocks = [*store.blocks()]
+        row = store.rows("tracks", [*blocks, "tempo", "key"], f"id = {quote(track['id'])}")
+        vectors = {block: matrix(row[block])[0] for block in blocks}
+        present = {block: vector for block, vector in vectors.items() if np.isfinite(vector).all()}
+        return cls(present, row["tempo"][0].as_py(), row["key"][0].as_py(), track["id"], track["audio_hash"])
 
 
 def find_track(store: Store, name: str) -> dict[str, Any] | None:
@@ -98,3 +129,34 @@ def find_track(store: Store, name: str) -> dict[str, Any] | None:
     raise QueryError(
         f"{name}: fits {len(fits)} tracks ({some}{' ...' if len(fits) > 5 else ''}); give more words or the path"
     )
+
+
+def seed_vectors(store: Store, seed: SeedLike, embed: Callable[..., Embedded]) -> SeedVectors:
+    """Find or make the vectors of a seed.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    seed : str, Path or Audio
+        File, track of the library (path, or words of artist and title), range such as ``song.mp3@1:05-1:20``, or audio.
+    embed : callable
+        Embeds what the library does not have: file or audio, ``start`` and ``end``.
+
+    Returns
+    -------
+    SeedVectors
+        With the blocks it has.
+
+    Raises
+    ------
+    QueryError
+        If it is none of these.
+    """
+    if isinstance(seed, Audio):
+        return SeedVectors.of(embed(seed))
+    parsed = Seed(str(seed)) if isinstance(seed, Path) or Path(seed).is_file() else parse_seed(seed)
+    found = find_track(store, parsed.name)
+    if parsed.start is not None:
+        return SeedVectors.of(embed(found["path"] if found else parsed.name, start=parsed.start, end=parsed.end), found)
+    return SeedVectors.read(store, found) if found else SeedVectors.of(embed(Path(parsed.name).expanduser()))

@@ -79,11 +79,16 @@ class Store:
             raise LibraryError(
                 f"{location}: the library is damaged ({reason(error)}); restore it, or index into a new one"
             ) from error
+        self.lacks = self._lacking()
         found = (self._blocks.schema.metadata or {}).get(b"glissando_format", b"?").decode()
         if found != str(FORMAT):
             raise LibraryError(
                 f"{location}: is of format {found}, this version reads {FORMAT}; index into a new library"
             )
+
+    def _lacking(self) -> dict[str, pa.DataType]:
+        """Columns of this version that the library was made without, with their types."""
+        return {field.name: field.type for field in TRACK_FIELDS if field.name not in self.tracks.schema.names}
 
     def _create(self, blocks: Sequence[Block]) -> None:
         blocks = join(blocks)
@@ -177,13 +182,15 @@ class Store:
         field = pa.field(block.name, vector_type(block.dim))
         row = {**asdict(block), "tag_names": list(block.tag_names)}
         with self._changing():
-            for table in (self.tracks, self.segments):
-                if block.name not in table.schema.names:
-                    table.add_columns(field)
+            for table, fields in ((self.tracks, TRACK_FIELDS), (self.segments, SEGMENT_FIELDS)):
+                for new in (*fields, field):  # also columns that came with a later version than the library
+                    if new.name not in table.schema.names:
+                        table.add_columns(new)
             if block.tag_names and "tags" not in self.tracks.schema.names:
                 self.tracks.add_columns(pa.field("tags", vector_type(len(block.tag_names))))
             self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
         self._known_blocks = None
+        self.lacks = self._lacking()
 
     def artists(self) -> frozenset[str]:
         """List the artists that the files name.
@@ -224,11 +231,15 @@ class Store:
         Returns
         -------
         Table
-            The rows.
+            The rows; columns that are younger than the library are null.
         """
+        present = [name for name in columns if name not in self.lacks]
         with explained(self.location, doing="reading"):
-            query = getattr(self, table).search().select(list(columns))
-            return (query.where(where) if where else query).to_arrow()
+            query = getattr(self, table).search().select(present)
+            found = (query.where(where) if where else query).to_arrow()
+        for name in self.lacks.keys() & {*columns}:
+            found = found.append_column(name, pa.nulls(found.num_rows, self.lacks[name]))
+        return found
 
     def batches(self, table: str, columns: Sequence[str], where: str | None = None) -> Iterator[pa.Table]:
         """Read columns part by part, so that memory does not grow with the table.

@@ -24,7 +24,7 @@ FROM = 50_000  # rows; below, exact search is as fast
 PREFIX, ROWS_PER_PARTITION = "joint_", 1000
 OUTGROWN = 4  # times the rows it was built for: then its partitions are too large to be fast
 LOOKED_UP = {"tracks": "id", "segments": "track_id"}
-FILTERED = {"artist": BTree, "tempo": BTree, "labels": LabelList}
+FILTERED = {"artist": BTree, "tempo": BTree, "key": BTree, "labels": LabelList}
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ def nearest(
         The library's tables.
     table : {"tracks", "segments"}
         Which table.
-    queries : sequence of ndarray
-        Joint vectors, weighted.
+    queries : sequence of ndarray, shape=(points, dim)
+        Joint vectors, weighted: one, or the points of a curve.
     columns : sequence of str
         Columns of the answer.
     where : str, optional
@@ -124,7 +124,8 @@ def nearest(
     Table
         Rows that are near to any query, each once.
     """
-    vectors = [*queries] if len(queries) > 1 else queries[0]
+    points = np.concatenate(queries)
+    vectors = [*points] if len(points) > 1 else points[0]
     with explained(store.location, doing="searching its index"):
         query = getattr(store, table).search(vectors, vector_column_name="joint").distance_type("dot").limit(limit)
         query = query.nprobes(probes).select([*columns, "_distance"])
@@ -172,7 +173,8 @@ def build(store: Store, table: str) -> None:
     target, partitions = getattr(store, table), max(1, round(store.count(table) / ROWS_PER_PARTITION))
     with explained(store.location):
         for column, kind in {LOOKED_UP[table]: BTree, **FILTERED}.items():
-            target.create_index(column, config=kind())
+            if column not in store.lacks:
+                target.create_index(column, config=kind())
         before = [index.name for index in target.list_indices() if _partitions(index.name)]
         name = f"{PREFIX}{partitions}"  # the name keeps what the database does not tell
         target.create_index("joint", config=IvfSq(distance_type="dot", num_partitions=partitions), name=name)
