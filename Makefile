@@ -56,7 +56,7 @@ bench-pitch: $(VENV)/.dev
 	[ -z "$(MAPS)" ] || $(BIN)/gliss data build maps --from "$(MAPS)"
 	cd benchmarks && ../$(BIN)/python pitch.py $(QUICK)
 
-# Ten minutes, after: gliss data build pop909-renders --from DIR. The same archive or folder again: make bench-key POP909=DIR
+# Ten minutes of a core, after: gliss data build pop909-renders --from DIR. The same archive or folder again: make bench-key POP909=DIR
 bench-key: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python key.py --labels "$(POP909)" $(QUICK)
 

@@ -38,7 +38,7 @@ from glissando.paths import cache_dir
 SEED, K, SONGS = 0, 5, 200
 SHIFTS = range(-6, 7)
 ORACLE_EVERY = 3
-WEIGHTS = {"1/3 (the default)": 0.5, "1/2": 1.0}  # share of the score: weight beside 0.5 and 0.5
+WEIGHTS = {"1/3": 0.5, "1/2 (the default)": 1.0}  # share of the score: weight beside 0.5 and 0.5
 PROFILES = {
     "Noland & Sandler 2007 (ours)": OURS,
     "Krumhansl & Kessler 1982": (

@@ -18,7 +18,7 @@ from .query import Query
 from .seeds import SeedVectors
 from .store import Store
 
-WEIGHT = 0.5  # of the chroma block where key is asked for: as much as each of the default blocks
+TRANSPOSED, HARMONIC = 1.0, 0.5  # weights of the chroma block, where it alone speaks for the key and beside a filter
 MOST = 12  # semitones up or down
 
 
@@ -96,7 +96,9 @@ def in_key(store: Store, query: Query, seeds: Sequence[tuple[object, SeedVectors
     keys = _compatible(query, seeds) if query.harmonic else query.keys
     if bare := [_name(said) for said, seed in seeds if moved and chroma not in seed.vectors]:
         raise QueryError(f"{bare[0]}: has no vector in the block {chroma} yet; gliss index on its folder fills it")
-    weights = {chroma: WEIGHT, **query.weights} if seeds and (moved or query.harmonic) else query.weights
+    weights = dict(query.weights)
+    if seeds and (moved or query.harmonic):
+        weights.setdefault(chroma, HARMONIC if query.harmonic else TRANSPOSED)
     return replace(query, keys=keys, weights=weights)
 
 

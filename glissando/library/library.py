@@ -266,7 +266,7 @@ class Library:
         key : str or int, optional
             Wanted key ("Am", "8A"): filters on the estimate. Or semitones (2, "-3"): transposes the chroma block.
         harmonic : bool
-            Only keys compatible with those of the seeds, or with ``key``. As with semitones, chroma then weighs 0.5.
+            Only keys compatible with those of the seeds, or with ``key``. Chroma weighs 0.5 then; with semitones, 1.
         tags, no_tags : mapping of str to float, or sequence of str
             Tags a hit must (not) have, with the probability from which it has them (0.1).
         artists, no_artists : sequence of str
