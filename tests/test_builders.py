@@ -286,6 +286,26 @@ def pop909_renders(root: Path) -> int:
     return 2
 
 
+def tempo_renders(root: Path) -> int:
+    """A song of 120 beats of uneven length, on every one a chord; every soundfont plays it."""
+    place = root / "001"
+    place.mkdir(parents=True)
+    lengths = 0.5 + 0.15 * np.sin(np.arange(120))
+    times = np.cumsum(lengths)
+    file, track, clock = mido.MidiFile(ticks_per_beat=480), mido.MidiTrack(), 0
+    for time in times:
+        for at, kind in ((time, "note_on"), (time + 0.2, "note_off")):
+            for pitch in (40, 60, 76):
+                tick = round(at * 960)  # 120 BPM
+                track.append(mido.Message(kind, note=pitch, velocity=80, time=tick - clock))
+                clock = tick
+    file.tracks.append(track)
+    file.save(place / "001.mid")
+    lines = [f"{time} {1 - i % 2}.0 {float(i % 4 == 0)}" for i, time in enumerate(times)]
+    (place / "beat_midi.txt").write_text("\n".join(lines))
+    return len(soundfonts())
+
+
 def chorales(root: Path) -> int:
     """Two chorales of two bars, the last note under a fermata; and one with a fifth part, which is left out."""
     import music21
@@ -304,7 +324,11 @@ def chorales(root: Path) -> int:
     return 10
 
 
-PLAYED: dict[str, Callable[[Path], int]] = {"chorales": chorales, "pop909-renders": pop909_renders}
+PLAYED: dict[str, Callable[[Path], int]] = {
+    "chorales": chorales,
+    "pop909-renders": pop909_renders,
+    "tempo-renders": tempo_renders,
+}
 LAYOUTS: dict[str, Callable[[Path], int]] = {
     "asap": asap,
     "bach10": bach10,

@@ -10,6 +10,7 @@ import mido
 import numpy as np
 import pytest
 import torch
+from test_builders import tempo_renders
 
 from glissando.audio import Audio, stretch
 from glissando.audio.scores import DRUMS, Part, Played, midi, render, render_each, soundfonts
@@ -154,29 +155,10 @@ def test_drums_play_on_their_channel(tmp_path: Path) -> None:
     assert {message.note: message.channel for message in messages} == {60: 0, 38: DRUMS, 62: 1}
 
 
-def song(root: Path) -> None:
-    """Forty beats of uneven length, on every one a chord."""
-    place = root / "001"
-    place.mkdir(parents=True)
-    lengths = 0.5 + 0.15 * np.sin(np.arange(120))
-    times = np.cumsum(lengths)
-    file, track, clock = mido.MidiFile(ticks_per_beat=480), mido.MidiTrack(), 0
-    for time in times:
-        for at, kind in ((time, "note_on"), (time + 0.2, "note_off")):
-            for pitch in (40, 60, 76):
-                tick = round(at * 960)  # 120 BPM
-                track.append(mido.Message(kind, note=pitch, velocity=80, time=tick - clock))
-                clock = tick
-    file.tracks.append(track)
-    file.save(place / "001.mid")
-    lines = [f"{time} {1 - i % 2}.0 {float(i % 4 == 0)}" for i, time in enumerate(times)]
-    (place / "beat_midi.txt").write_text("\n".join(lines))
-
-
 @pytest.mark.skipif(not soundfonts(), reason="needs a soundfont")
 def test_renderings_have_the_tempo_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLISSANDO_CACHE", str(tmp_path / "cache"))
-    song(tmp_path / "POP909")
+    tempo_renders(tmp_path / "POP909")
     assert build("tempo-renders", tmp_path / "POP909").failed == []
     data = load("tempo-renders")
     assert len(data) == len(soundfonts())
@@ -194,7 +176,7 @@ def test_renderings_have_the_tempo_they_say(tmp_path: Path, monkeypatch: pytest.
             True,
         ]
         onsets = np.unique(entry.annotations.notes[:, 0])
-        assert np.abs(onsets[:, None] - beats).min(1).max() < 0.01  # 1 ms of the score, stretched by up to 2.4
+        assert np.abs(onsets[:, None] - beats).min(1).max() < 0.06  # players are loose, by up to 12 ms (deviation)
         wave = entry.read()
         assert len(wave) == 26 * RATE and 0.1 < np.abs(wave).max() <= 1
         similar = rows(wave)[4]

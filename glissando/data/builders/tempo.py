@@ -164,7 +164,7 @@ class _Rendering:
         return Part(notes, int(rng.choice(KITS)), drums=True, volume=int(rng.integers(50, 115)))
 
     def annotate(self) -> Annotations:
-        """Give beats and tempo."""
+        """Give beats, tempo and the notes that are played."""
         excerpt, band = self._excerpt, self.band
         beats = tuple(
             Segment(float(time), float(time), "downbeat" if down else "beat")
@@ -177,7 +177,8 @@ class _Rendering:
             "programs": tuple(str(part.program) for part in band if not part.drums),
             "drums": ("yes" if any(part.drums for part in band) else "no",),
         }
-        return Annotations(excerpt.notes, segments={"beat": beats}, labels=labels)
+        played = sorted((note.onset, note.offset, note.pitch) for part in band if not part.drums for note in part.notes)
+        return Annotations(np.array(played, np.float64), segments={"beat": beats}, labels=labels)
 
     def placed(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
         """Put what was played into a room."""
