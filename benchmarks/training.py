@@ -35,7 +35,7 @@ from glissando.data import Annotations, ArrayWriter, DataSet, Entry, pitch_matri
 from glissando.training import Estimator, Recipe, draw_split, load_recipe, train
 
 SEED, RATE, BATCH, HOP, HARMONICS = 0, 22_050, 8, 1024, (0.5, 1, 2, 3, 4, 5)
-COUNT, SECONDS, ROUNDS, EPOCHS = 16, 30.0, 2, (2, 6)
+COUNT, SECONDS, ROUNDS, EPOCHS = 10, 30.0, 2, (2, 6)
 SYSTEMS = ("Glissando", "plain PyTorch", "notebook", "the book's code")
 Numbers = dict[str, float]
 Hear = Callable[[np.ndarray], np.ndarray]
