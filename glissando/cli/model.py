@@ -40,7 +40,7 @@ def show(
     if "input" in content:
         example = _example(content["input"], f"{recipe}: input")
     else:
-        example = training.Estimator(training.validated(content, recipe), name=recipe).example()
+        example = training.Network(training.validated(content, recipe), name=recipe).example()
     conditions = content.get("given") or {}
     if not isinstance(conditions, Mapping) or not all(isinstance(name, str) for name in conditions):
         raise RecipeError(f"{recipe}: given: write name: {{dim: 10}} for everything that bricks use by name")

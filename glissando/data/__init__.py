@@ -1,4 +1,4 @@
-"""Data sets: HDF5 and pyjama pairs, cards, builders, splits without leaks, targets, cached features, patches."""
+"""Data sets: HDF5 and pyjama pairs, cards, builders, splits without leaks, targets, cached features, patches, views."""
 
 from . import builders
 from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes
@@ -12,6 +12,7 @@ from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
 from .splits import Split, folds, official, official_folds, split_by
 from .store import ArrayInfo, ArrayStore, ArrayWriter
+from .views import Views
 
 __all__ = [
     "BUILDERS",
@@ -30,6 +31,7 @@ __all__ = [
     "Patches",
     "Segment",
     "Split",
+    "Views",
     "build",
     "builders",
     "card",

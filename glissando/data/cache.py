@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..audio import resample
+from ..audio import Audio, resample, stretch
 from ..errors import RecipeError
 from ..features import Feature
 from ..paths import aside, cache_dir
@@ -36,12 +36,15 @@ class FeatureCache:
         What it was built from, as a recipe says it: ``{"hcqt": {"harmonics": [1, 2]}}``.
     folder : Path, optional
         Where to keep them; the user's cache if None.
+    tempo_ratio : float
+        The audio is stretched to so many times its tempo first.
     """
 
-    def __init__(self, feature: Feature, spec: object, *, folder: Path | None = None) -> None:
-        self.feature, self.first = feature.eval(), feature.first
+    def __init__(self, feature: Feature, spec: object, *, folder: Path | None = None, tempo_ratio: float = 1.0) -> None:
+        self.feature, self.first, self.tempo_ratio = feature.eval(), feature.first, tempo_ratio
         self.sample_rate, self.frame_rate = int(feature.sample_rate), float(feature.frame_rate)
-        text = json.dumps([VERSION, spec, self.sample_rate, self.frame_rate, self.first], sort_keys=True, default=list)
+        told = [VERSION, spec, self.sample_rate, self.frame_rate, self.first]
+        text = json.dumps(told + [tempo_ratio] * (tempo_ratio != 1), sort_keys=True, default=list)
         named = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
         self.folder = (folder or cache_dir() / "features") / named
         self._text = text
@@ -130,6 +133,8 @@ class FeatureCache:
         if self.feature is None:
             raise RecipeError(f"{entry.key}: its feature is not in the cache; fill it before loaders start")
         waveform = resample(entry.read(), entry.sample_rate, self.sample_rate)
+        if self.tempo_ratio != 1:
+            waveform = stretch(Audio(waveform, self.sample_rate), self.tempo_ratio).samples
         with torch.inference_mode():
             values: NDArray[np.float32] = self.feature(torch.from_numpy(waveform)[None])[0].numpy()
             centres = self.feature.centres()

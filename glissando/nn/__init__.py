@@ -3,6 +3,7 @@
 from .band_max import conv_band_max
 from .bricks import ACTIVATIONS, BRICKS, Conditioned
 from .convolutions import convolution
+from .lags import Autocorrelation
 from .model import Model, Row, build
 from .pooling import AttentionPool, AutoPool, GlobalPool
 from .residual import StochasticDepth
@@ -18,6 +19,7 @@ __all__ = [
     "Attention",
     "AttentionPool",
     "AutoPool",
+    "Autocorrelation",
     "Conditioned",
     "Film",
     "GlobalPool",

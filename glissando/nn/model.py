@@ -216,7 +216,7 @@ def _read(spec: object, where: str) -> list[_Step]:
 def _step(part: str, name: str, brick: object, where: str) -> _Step:
     if isinstance(brick, Mapping) and len(brick) == 1:
         ((key, argument),) = brick.items()
-        if key in ("store", "join") and isinstance(argument, str):
+        if key in ("store", "join", "recall") and isinstance(argument, str):
             brick = {key: {"name": argument}}
         elif argument is not None and not isinstance(argument, Mapping):
             raise RecipeError(f"{where}: write a brick as name: {{argument: value}}; got {short(brick)}")

@@ -1,4 +1,4 @@
-"""Bricks that tie layers together: store and join, and FiLM conditioning."""
+"""Bricks that tie layers together: store, join and recall, and FiLM conditioning."""
 
 from __future__ import annotations
 
@@ -125,6 +125,49 @@ def join(
     """
     stored_shape(stored, name)
     return Join(name, choice(how, "how", HOW) == "add")
+
+
+class Recall(Conditioned):
+    """Goes on from what was stored, instead of from what comes in."""
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        """Take the stored tensor.
+
+        Parameters
+        ----------
+        x, other : Tensor
+            What comes in, and what was stored.
+
+        Returns
+        -------
+        Tensor
+            The latter.
+        """
+        return other
+
+
+@BRICKS.register("recall")
+def recall(inputs: Sequence[int], stored: Mapping[str, Sequence[int]], *, name: str) -> nn.Module:
+    """Begin another branch at what is stored under a name; also written ``recall: name``.
+
+    Store the end of the first branch, too, or it is lost.
+
+    Parameters
+    ----------
+    inputs : sequence of int
+        Shape of what comes in.
+    stored : mapping of str to sequence of int
+        Shapes of what is stored or given.
+    name : str
+        Of what was stored before.
+
+    Returns
+    -------
+    Module
+        Gives what was stored.
+    """
+    stored_shape(stored, name)
+    return Recall(name)
 
 
 class Film(Conditioned):

@@ -1,15 +1,22 @@
 """Recipes, training, runs, and trained recipes at work."""
 
+from .contrastive import Contrastive
 from .estimator import Estimator
 from .export import export
 from .fit import draw_split, evaluate, resume, train
+from .network import Network
+from .paradigm import PARADIGMS, Paradigm
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
 
 __all__ = [
+    "PARADIGMS",
+    "Contrastive",
     "DataPart",
     "Estimator",
+    "Network",
+    "Paradigm",
     "Recipe",
     "Run",
     "TrainPart",

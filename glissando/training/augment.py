@@ -150,6 +150,129 @@ class Smear(nn.Module):
         return F.conv1d(padded, tail.flip(0)[None, None])[:, 0].view_as(magnitudes)
 
 
+@AUGMENTATIONS.register("gain")
+class Gain(nn.Module):
+    """Louder or softer, for features ``log(1 + scale * power)``.
+
+    Parameters
+    ----------
+    feature : Feature
+        Such as log-mel.
+    db : float
+        Most in dB, up or down.
+    """
+
+    def __init__(self, feature: Feature, *, db: float = 10.0) -> None:
+        super().__init__()
+        _check_power(feature)
+        self.db = db
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            With a ``feature``.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        power = torch.expm1(batch["feature"])
+        return {**batch, "feature": torch.log1p(power * _level(power, -self.db, self.db))}
+
+
+@AUGMENTATIONS.register("noise")
+class Noise(nn.Module):
+    """Steady noise of a random colour, for features ``log(1 + scale * power)``.
+
+    Parameters
+    ----------
+    feature : Feature
+        Such as log-mel.
+    low, high : float
+        Level against the example's mean power in dB.
+    """
+
+    def __init__(self, feature: Feature, *, low: float = -50.0, high: float = -15.0) -> None:
+        super().__init__()
+        _check_power(feature)
+        self.low, self.high = low, high
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            With a ``feature``.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        power = torch.expm1(batch["feature"])
+        slope = torch.linspace(-0.5, 0.5, power.shape[2], device=power.device)[:, None]
+        colour = 10 ** (torch.randn(len(power), 1, 1, 1, device=power.device) * slope)  # 10 dB over all bins
+        level = colour * _level(power, self.low, self.high) * power.mean((1, 2, 3), keepdim=True)
+        noise = torch.empty_like(power).exponential_()  # power of Gaussian noise
+        return {**batch, "feature": torch.log1p(power + noise * level)}
+
+
+@AUGMENTATIONS.register("mix")
+class Mix(nn.Module):
+    """Another example of the batch, softly beside each, for features ``log(1 + scale * power)``.
+
+    Parameters
+    ----------
+    feature : Feature
+        Such as log-mel.
+    low, high : float
+        Level against the example's mean power in dB.
+
+    References
+    ----------
+    McCallum et al., ISMIR 2022, arXiv 2210.03799.
+    """
+
+    def __init__(self, feature: Feature, *, low: float = -40.0, high: float = -8.0) -> None:
+        super().__init__()
+        _check_power(feature)
+        self.low, self.high = low, high
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            With a ``feature``.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        power = torch.expm1(batch["feature"])
+        mean = power.mean((1, 2, 3), keepdim=True)
+        other = torch.randperm(len(power))
+        level = _level(power, self.low, self.high) * mean / mean[other].clamp_min(1e-9)
+        return {**batch, "feature": torch.log1p(power + power[other] * level)}
+
+
+def _check_power(feature: Feature) -> None:
+    if getattr(feature, "scale", None) is None:
+        raise ValueError("needs a feature that is log(1 + scale * power), such as log-mel")
+
+
+def _level(power: Tensor, low: float, high: float) -> Tensor:
+    """A factor of power for every example, of so many dB."""
+    return 10 ** (torch.empty(len(power), 1, 1, 1, device=power.device).uniform_(low, high) / 10)
+
+
 def expand(feature: Tensor, compress: float | None) -> Tensor:
     """Undo ``log(1 + compress * x)``.
 

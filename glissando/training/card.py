@@ -11,6 +11,7 @@ from ..data import card as describe
 from ..data import names
 
 if TYPE_CHECKING:
+    from .recipe import Recipe
     from .runs import Run
 
 
@@ -35,10 +36,10 @@ def card(run: Run, *, note: str = "") -> str:
     lines = [
         f"# {run.name}",
         "",
-        f"Task {_name(run.recipe.task)} on {data['name']}: {data['train']} entries to train, {data['valid']} to "
+        f"{_learned(run.recipe)} on {data['name']}: {data['train']} entries to train, {data['valid']} to "
         f"validate, {data['test']} to test ({split.origin} split, {split.group or 'entries'} never parted, "
         f"seed {split.seed}).",
-        *_about(run.recipe.data.name),
+        *(line for source in (run.recipe.data, *run.recipe.data.also) for line in _about(source.name)),
         "",
         "| metric | test mean | 95 % interval | n |",
         "|---|---|---|---|",
@@ -69,6 +70,10 @@ def _about(data: str) -> list[str]:
     known = describe(data)
     rendered = f" Synthetic: {known.synthetic}." if known.synthetic else ""
     return ["", f"Data: {known.title}. Source: {known.source}. Licence: {known.licence}.{rendered}"]
+
+
+def _learned(recipe: Recipe) -> str:
+    return f"Paradigm {_name(recipe.paradigm)}" if recipe.paradigm else f"Task {_name(recipe.task)}"
 
 
 def _name(spec: object) -> str:

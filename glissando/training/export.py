@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import RecipeError
 from ..paths import aside
 from .card import card
-from .runs import CARD, ENVIRONMENT, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
+from .runs import CARD, ENVIRONMENT, HEADS, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
 
 
 def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
@@ -43,12 +43,12 @@ def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
     if (target / RECIPE).exists():
         raise RecipeError(f"{target}: is a run already; name another folder with --out")
     target.mkdir(parents=True, exist_ok=True)
-    weights = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in load_file(run.folder / WEIGHTS).items()
-    }
-    with aside(target / WEIGHTS) as file:
-        save_file(weights, file)
+    for name in (WEIGHTS, HEADS):
+        if (run.folder / name).exists():
+            tensors = load_file(run.folder / name).items()
+            halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in tensors}
+            with aside(target / name) as file:
+                save_file(halves, file)
     for name in (SPLIT, ENVIRONMENT, RECIPE):
         shutil.copyfile(run.folder / name, target / name)
     result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}

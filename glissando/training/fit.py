@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
@@ -13,18 +13,19 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ..data import DataSet, Entry, FeatureCache, Patches, Split, load, official, split_by
+from ..data import DataSet, Split, load, official, split_by
 from ..errors import RecipeError
 from ..paths import aside
 from .card import card
-from .estimator import Estimator
 from .learner import Learner, loader
-from .recipe import DataPart, Recipe
+from .network import Network
+from .paradigm import Paradigm, paradigm_of
+from .recipe import DataPart, Recipe, Source
 from .runs import (
     CARD,
     CHECKPOINTS,
     CURVES,
-    RECIPE,
+    HEADS,
     RESULT,
     SPLIT,
     WEIGHTS,
@@ -37,7 +38,6 @@ from .runs import (
 )
 from .trainer import Trainer
 
-TUNING_SECONDS = 60.0  # of every validation entry
 Progress = Callable[[str, int, int], None]
 
 
@@ -45,8 +45,8 @@ Progress = Callable[[str, int, int], None]
 class _Material:
     """What a run works on."""
 
-    estimator: Estimator
-    cache: FeatureCache
+    network: Network
+    paradigm: Paradigm
     parts: dict[str, DataSet]
 
 
@@ -88,9 +88,8 @@ def train(
         If the recipe, the data or the folder is not as it should be.
     """
     material = _material(recipe, str(folder))  # (before there is a folder: most mistakes show here)
-    _start(material.estimator, recipe)
-    data = chosen(recipe.data)
-    split = draw_split(data, recipe.data)
+    _start(material.network, recipe)
+    data, split = draw_splits(recipe.data)
     run = begin(Path(folder), recipe)
     split.write(run.folder / SPLIT)
     material.parts = {part: split.of(data, part) for part in split.parts}
@@ -135,19 +134,83 @@ def resume(
         return run
     material = _material(run.recipe, str(folder))
     if run.state == "begun":
-        _start(material.estimator, run.recipe)
-    data, split = chosen(run.recipe.data), run.split()
+        _start(material.network, run.recipe)
+    data, split = all_chosen(run.recipe.data), run.split()
     split.check(data)
     material.parts = {part: split.of(data, part) for part in split.parts}
     return _train(run, material, progress, bar, accelerator, devices)
 
 
-def chosen(part: DataPart) -> DataSet:
-    """Open the data of a recipe.
+def all_chosen(part: DataPart) -> DataSet:
+    """Open all data of a recipe.
 
     Parameters
     ----------
     part : DataPart
+        Which entries of which data sets.
+
+    Returns
+    -------
+    DataSet
+        Joined, where there are several.
+
+    Raises
+    ------
+    RecipeError
+        If one has none, or two have an entry of one name.
+    """
+    return _joined([chosen(source) for source in (part, *part.also)])
+
+
+def draw_splits(part: DataPart) -> tuple[DataSet, Split]:
+    """Open all data of a recipe and part each set in its own way.
+
+    Parameters
+    ----------
+    part : DataPart
+        Which data.
+
+    Returns
+    -------
+    DataSet
+        Joined.
+    Split
+        Joined part by part.
+
+    Raises
+    ------
+    RecipeError
+        As of `chosen` and `draw_split`.
+    """
+    sources = (part, *part.also)
+    sets = [chosen(source) for source in sources]
+    splits = [draw_split(data, source) for data, source in zip(sets, sources, strict=True)]
+    if len(splits) == 1:
+        return sets[0], splits[0]
+    parts = {
+        name: tuple(key for split in splits for key in split.parts.get(name, ())) for name in ("train", "valid", "test")
+    }
+    origin = ", ".join(dict.fromkeys(split.origin for split in splits))
+    joined = _joined(sets)
+    return joined, Split(joined.name, parts, None, origin, part.seed)
+
+
+def _joined(sets: list[DataSet]) -> DataSet:
+    entries = {}
+    for data in sets:
+        for key, entry in data.items():
+            if key in entries:
+                raise RecipeError(f"data set {data.name}: its entry {key!r} is in another set of this recipe, too")
+            entries[key] = entry
+    return DataSet("+".join(data.name for data in sets), entries)
+
+
+def chosen(part: Source) -> DataSet:
+    """Open a data set of a recipe.
+
+    Parameters
+    ----------
+    part : Source
         Which entries.
 
     Returns
@@ -173,14 +236,14 @@ def chosen(part: DataPart) -> DataSet:
     return data.subset(keys)
 
 
-def draw_split(data: DataSet, part: DataPart) -> Split:
+def draw_split(data: DataSet, part: Source) -> Split:
     """Split a data set as a recipe says, and refuse a leak.
 
     Parameters
     ----------
     data : DataSet
         What to split.
-    part : DataPart
+    part : Source
         How.
 
     Returns
@@ -239,59 +302,60 @@ def evaluate(
     RecipeError
         If the run or the data are not there.
     """
-    estimator = run.estimator()
-    scored = load(data) if data else run.split().of(chosen(run.recipe.data), part)
-    return _scores(estimator, estimator.cache(), scored, seconds or run.recipe.data.seconds, progress)
+    network, paradigm = run.trained()
+    scored = load(data) if data else run.split().of(all_chosen(run.recipe.data), part)
+    return _scores(network, paradigm, scored, run.recipe.data, seconds or run.recipe.data.seconds, progress)
 
 
 def _material(recipe: Recipe, name: str) -> _Material:
     torch.manual_seed(recipe.train.seed)
-    estimator = Estimator(recipe, name=name)
-    return _Material(estimator, estimator.cache(), {})
+    return _Material(*paradigm_of(recipe, name=name), {})
 
 
-def _start(estimator: Estimator, recipe: Recipe) -> None:
+def _start(network: Network, recipe: Recipe) -> None:
     """Take the weights that training begins with, if the recipe says so."""
     start = recipe.train.start
     if start is not None:
         source = Run.open(start) if Path(start).exists() else shipped_run(start)
-        estimator.load_weights(source.folder / WEIGHTS)
+        network.load_weights(source.folder / WEIGHTS)
 
 
 def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str, devices: int) -> Run:
-    part, estimator = run.recipe.train, material.estimator
-    patches = {name: _patches(material, name, run.recipe.data, part.seed, progress) for name in ("train", "valid")}
-    _check_shape(estimator, patches["valid"], run.folder)
+    part, data, network, paradigm = run.recipe.train, run.recipe.data, material.network, material.paradigm
+    examples = {name: _examples(material, name, data, part.seed, progress) for name in ("train", "valid")}
     last = run.folder / CHECKPOINTS / "last.ckpt"
-    learner = Learner(estimator.model, estimator.task, part, augment=estimator.augment())
-    trainer = Trainer(part, run.folder, accelerator=accelerator, devices=devices, bar=bar)
+    learner = Learner(network.model, paradigm, part, augment=network.augment())
+    trainer = Trainer(
+        part, run.folder, accelerator=accelerator, devices=devices, bar=bar,
+        monitor=paradigm.monitor, mode=paradigm.mode,
+    )  # fmt: skip
     begun = time.monotonic()
     trainer.fit(
         learner,
-        loader(patches["train"], part, training=True, count=run.recipe.data.per_epoch),
-        loader(patches["valid"], part, training=False),
+        loader(examples["train"], part, training=True, count=data.per_epoch),
+        loader(examples["valid"], part, training=False),
         last if last.exists() else None,
     )
-    minutes, (weights, loss) = trainer.minutes, trainer.best()
-    estimator.model.to("cpu").load_state_dict(weights)
-    estimator.model.eval()
-    valid = [
-        (entry, *estimator.run(entry, material.cache, seconds=TUNING_SECONDS))
-        for entry in material.parts["valid"].values()
-    ]
-    estimator.task.tune([(entry.annotations, outputs, times) for entry, outputs, times in valid])
-    found = _scores(estimator, material.cache, material.parts["test"], run.recipe.data.seconds, progress)
-    with aside(run.folder / WEIGHTS) as file:
-        save_file(weights, file)
+    minutes, (weights, heads, best) = trainer.minutes, trainer.best()
+    network.model.to("cpu").load_state_dict(weights)
+    network.model.eval()
+    paradigm.to("cpu").load_state_dict(heads)
+    paradigm.eval()
+    tuned = paradigm.tune(network, material.parts["valid"])
+    found = _scores(network, paradigm, material.parts["test"], data, data.seconds, progress)
+    for state, name in ((weights, WEIGHTS), (heads, HEADS)):
+        if state:
+            with aside(run.folder / name) as file:
+                save_file(state, file)
     result = {
         **found,
-        "goal": estimator.task.goal,
-        "tuned": estimator.task.tuned,
-        "valid_loss": loss,
+        "goal": paradigm.goal,
+        "tuned": tuned,
+        paradigm.monitor: best,
         "epochs": trainer.epochs,
         "minutes": round(minutes, 2),
         "minutes_in_all": round((time.monotonic() - begun) / 60, 2),
-        "parameters": sum(weight.numel() for weight in estimator.model.parameters()),
+        "parameters": sum(weight.numel() for weight in network.model.parameters()),
         "sha256": hashlib.sha256((run.folder / WEIGHTS).read_bytes()).hexdigest(),
         "data": {"name": material.parts["train"].name, **{part: len(held) for part, held in material.parts.items()}},
     }
@@ -301,38 +365,24 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     return run
 
 
-def _patches(material: _Material, name: str, part: DataPart, seed: int, progress: Progress | None) -> Patches:
+def _examples(material: _Material, name: str, part: DataPart, seed: int, progress: Progress | None) -> Any:
     if name not in material.parts or not len(material.parts[name]):
         raise RecipeError(f"data set {part.name}: its split has no entries to {name}")
     entries = [*material.parts[name].values()]
     told = None if progress is None else (lambda done: progress(f"features to {name}", done, len(entries)))
-    return Patches(
-        material.cache, entries, material.estimator.task.targets, frames=part.patch,
-        hop=part.hop if name == "train" else None, jitter=name == "train", seed=seed, progress=told,
+    return material.paradigm.examples(
+        material.network, entries, part, training=name == "train", seed=seed, told=told
     )  # fmt: skip
 
 
-def _check_shape(estimator: Estimator, patches: Patches, folder: Path) -> None:
-    """Refuse a model whose outputs are not as large as the targets."""
-    wanted = tuple(patches[0]["target"].shape)
-    with torch.no_grad():
-        given = tuple(estimator.model(patches[0]["feature"][None])[0].shape)
-    if given != wanted:
-        sizes = [" x ".join(map(str, one)) for one in (given, wanted)]
-        raise RecipeError(f"{folder / RECIPE}: model: gives {sizes[0]}, but the task wants {sizes[1]}")
-
-
 def _scores(
-    estimator: Estimator, cache: FeatureCache, data: DataSet, seconds: float | None, progress: Progress | None
+    network: Network,
+    paradigm: Paradigm,
+    data: DataSet,
+    part: DataPart,
+    seconds: float | None,
+    progress: Progress | None,
 ) -> dict[str, Any]:
-    entries = {
-        key: estimator.score(entry, cache, seconds=seconds) for key, entry in _told(data.items(), len(data), progress)
-    }
+    told = None if progress is None else (lambda done: progress("scores", done, len(data)))
+    entries = paradigm.scores(network, data, part, seconds, told)
     return {"metrics": summarise([*entries.values()]), "entries": entries}
-
-
-def _told(items: Iterable[tuple[str, Entry]], total: int, progress: Progress | None) -> Iterator[tuple[str, Entry]]:
-    for done, item in enumerate(items):
-        if progress is not None:
-            progress("scores", done, total)
-        yield item

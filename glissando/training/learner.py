@@ -1,4 +1,4 @@
-"""The training step of a task, for Lightning."""
+"""The training step of a paradigm, for Lightning."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
-from ..data import Patches
 from ..nn import Model
-from ..tasks import Task
+from .paradigm import Paradigm
 from .recipe import TrainPart
 
 WARM_UP = 0.05  # of all steps, in which the rate rises from nothing
 
 
 class Learner(lightning.LightningModule):
-    """A model that learns a task by AdamW; its rate rises at first, then falls to nothing along half a cosine.
+    """A model that learns by AdamW; its rate rises at first, then falls to nothing along half a cosine.
 
     Parameters
     ----------
     model : Model
         What learns.
-    task : Task
-        What it learns.
+    paradigm : Paradigm
+        What it learns, and how; its own layers learn with the model.
     part : TrainPart
         How.
     augment : Module, optional
         Changes training batches.
     """
 
-    def __init__(self, model: Model, task: Task, part: TrainPart, *, augment: nn.Module | None = None) -> None:
+    def __init__(self, model: Model, paradigm: Paradigm, part: TrainPart, *, augment: nn.Module | None = None) -> None:
         super().__init__()
-        self.model, self.task, self.part, self.augment = model, task, part, augment
+        self.model, self.paradigm, self.part, self.augment = model, paradigm, part, augment
 
     def on_train_epoch_start(self) -> None:
         """Set norms and dropout to training, and draw by the epoch's number, so that a resumed run draws the same."""
-        self.model.train()  # (Lightning leaves a model in the mode in which it was given)
+        self.model.train()
+        self.paradigm.train()  # (Lightning leaves a model in the mode in which it was given)
         torch.manual_seed(self.part.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
@@ -50,7 +50,7 @@ class Learner(lightning.LightningModule):
         Parameters
         ----------
         batch : dict
-            Of `Patches`.
+            Of the paradigm's examples.
         _ : int
             Its number.
 
@@ -60,9 +60,8 @@ class Learner(lightning.LightningModule):
             One number.
         """
         if self.augment is not None:
-            with torch.no_grad():
-                batch = self.augment(batch)
-        return self._loss(batch, "train_loss")
+            batch = self._augmented(batch)
+        return self._logged("train_loss", self.paradigm.loss(self.model, batch), batch)
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Note the loss of a batch that is not learned.
@@ -70,11 +69,16 @@ class Learner(lightning.LightningModule):
         Parameters
         ----------
         batch : dict
-            Of `Patches`.
+            Of the paradigm's examples.
         _ : int
             Its number.
         """
-        self._loss(batch, "valid_loss")
+        self._logged("valid_loss", self.paradigm.observe(self.model, batch), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Note the other numbers of validation."""
+        for name, value in self.paradigm.observed().items():
+            self.log(name, value, sync_dist=self.trainer.world_size > 1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Make the optimizer.
@@ -84,15 +88,24 @@ class Learner(lightning.LightningModule):
         dict
             As Lightning wants it.
         """
-        optimizer = torch.optim.AdamW(self.model.parameters(), self.part.rate, weight_decay=self.part.decay)
+        optimizer = torch.optim.AdamW(self.parameters(), self.part.rate, weight_decay=self.part.decay)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_rate(step / steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _loss(self, batch: dict[str, Tensor], name: str) -> Tensor:
-        loss = self.task.loss(self.model(batch["feature"]), batch["target"], batch["valid"])
+    @torch.no_grad()
+    def _augmented(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Change what of a batch is augmented, every example by itself."""
+        assert self.augment is not None
+        name = self.paradigm.augmented
+        given = batch[name]
+        changed: dict[str, Tensor] = self.augment({**batch, "feature": given.flatten(0, -4)})
+        return {**changed, name: changed["feature"].view_as(given)}
+
+    def _logged(self, name: str, loss: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        size = len(next(iter(batch.values())))
         self.log(
-            name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch["feature"]),
+            name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size,
             sync_dist=self.trainer.world_size > 1,
         )  # fmt: skip
         return loss
@@ -104,20 +117,20 @@ def _share_of_rate(done: float) -> float:
 
 
 class EpochSampler(Sampler[int]):
-    """Patches in a new order every epoch, which depends on seed and epoch alone; devices take turns.
+    """Examples in a new order every epoch, which depends on seed and epoch alone; devices take turns.
 
     Parameters
     ----------
-    patches : Patches
+    examples : Dataset
         What to order; they are moved on to the epoch as well.
     seed : int
         Of the order.
     count : int, optional
-        Patches of an epoch; all if None.
+        Examples of an epoch; all if None.
     """
 
-    def __init__(self, patches: Patches, seed: int, count: int | None = None) -> None:
-        self.patches, self.seed, self.count = patches, seed, min(count or len(patches), len(patches))
+    def __init__(self, examples: Any, seed: int, count: int | None = None) -> None:
+        self.examples, self.seed, self.count = examples, seed, min(count or len(examples), len(examples))
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -129,16 +142,16 @@ class EpochSampler(Sampler[int]):
             Its number.
         """
         self.epoch = epoch
-        self.patches.set_epoch(epoch)
+        self.examples.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Count the patches of an epoch, on each device."""
+        """Count the examples of an epoch, on each device."""
         return self.count // _turns()[1]
 
     def __iter__(self) -> Iterator[int]:
-        """Iterate over numbers of patches."""
+        """Iterate over numbers of examples."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        order = torch.randperm(len(self.patches), generator=generator)[: self.count].tolist()
+        order = torch.randperm(len(self.examples), generator=generator)[: self.count].tolist()
         turn, turns = _turns()
         yield from order[turn::turns][: len(self)]
 
@@ -149,28 +162,28 @@ def _turns() -> tuple[int, int]:
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if on else (0, 1)
 
 
-def loader(patches: Patches, part: TrainPart, *, training: bool, count: int | None = None) -> DataLoader[Any]:
-    """Make batches of patches.
+def loader(examples: Any, part: TrainPart, *, training: bool, count: int | None = None) -> DataLoader[Any]:
+    """Make batches.
 
     Parameters
     ----------
-    patches : Patches
+    examples : Dataset
         What to batch.
     part : TrainPart
         Batch, seed and workers.
     training : bool
         In a new order every epoch, and without the last, smaller batch.
     count : int, optional
-        Patches of an epoch; all if None.
+        Examples of an epoch; all if None.
 
     Returns
     -------
     DataLoader
         Of dicts of tensors.
     """
-    sampler = EpochSampler(patches, part.seed, count) if training else None
+    sampler = EpochSampler(examples, part.seed, count) if training else None
     return DataLoader(
-        patches,
+        examples,
         part.batch,
         sampler=sampler,
         drop_last=training and len(sampler or ()) >= part.batch,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import RecipeError
 from ..registry import short
@@ -23,8 +23,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DataPart(_Strict):
-    """Which data, how they are parted and cut.
+class Source(_Strict):
+    """Which data, and how they are parted.
 
     Parameters
     ----------
@@ -41,6 +41,23 @@ class DataPart(_Strict):
         See ``shares``.
     seed : int
         Of the draw.
+    """
+
+    name: str
+    where: dict[str, str | list[str]] = Field(default_factory=dict)
+    split: Literal["official", "piece", "artist", "album", "clique", "recording"] = "piece"
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    group: Literal["piece", "artist", "album", "clique", "recording"] = "piece"
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+
+
+class DataPart(Source):
+    """Which data, how they are parted and cut; its first fields are those of `Source`.
+
+    Parameters
+    ----------
+    also : list of Source
+        More data sets, each parted in its own way, that are joined part by part.
     patch : int
         Frames of a training example.
     hop : int, optional
@@ -51,12 +68,7 @@ class DataPart(_Strict):
         Of every test recording are scored; all of it if None.
     """
 
-    name: str
-    where: dict[str, str | list[str]] = Field(default_factory=dict)
-    split: Literal["official", "piece", "artist", "album", "clique", "recording"] = "piece"
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
-    group: Literal["piece", "artist", "album", "clique", "recording"] = "piece"
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+    also: list[Source] = Field(default_factory=list, max_length=20)
     patch: Annotated[int, Field(ge=1, le=100_000)] = 128
     hop: Annotated[int, Field(ge=1, le=100_000)] | None = None
     per_epoch: Annotated[int, Field(ge=1)] | None = None
@@ -73,7 +85,7 @@ class TrainPart(_Strict):
     rate, decay : float
         Learning rate and weight decay of AdamW.
     augment : list of str or dict
-        Changes of every training batch, in order: shift, equalise, smear.
+        Changes of every training batch, in order: shift, equalise, smear, gain, noise, mix.
     start : str, optional
         Run whose weights are the first ones (fine-tuning): its folder, or the name of a shipped run such as "pitch".
     seed : int
@@ -104,8 +116,10 @@ class Recipe(_Strict):
 
     Parameters
     ----------
-    task : str or dict
+    task : str or dict, optional
         What to predict: a name, or name and arguments.
+    paradigm : str or dict, optional
+        How to learn embeddings without labels, in the place of a task.
     data : DataPart
         Which data.
     feature : str or dict
@@ -116,11 +130,18 @@ class Recipe(_Strict):
         How.
     """
 
-    task: Spec
+    task: Spec | None = None
+    paradigm: Spec | None = None
     data: DataPart
     feature: Spec
     model: dict[str, Any]
     train: TrainPart = TrainPart()
+
+    @model_validator(mode="after")
+    def _learns_one_thing(self) -> Recipe:
+        if (self.task is None) == (self.paradigm is None):
+            raise ValueError("name a task, or a paradigm that needs none; one of both")
+        return self
 
 
 def load_recipe(name: str | Path, *, changes: Sequence[str] = ()) -> Recipe:
@@ -201,8 +222,9 @@ def validated(content: object, where: str) -> Recipe:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "recipe"
         given = first.get("input")
-        got = "" if first["type"] in ("missing", "extra_forbidden") else f"; got {short(given)}"
-        said = {"extra_forbidden": "there is no such field", "missing": "is missing"}.get(first["type"], first["msg"])
+        got = "" if first["type"] in ("missing", "extra_forbidden", "value_error") else f"; got {short(given)}"
+        known = {"extra_forbidden": "there is no such field", "missing": "is missing"}
+        said = known.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise RecipeError(f"{where}: {field}: {said[0].lower()}{said[1:]}{got}") from error
 
 

@@ -21,9 +21,12 @@ from ..data import Split
 from ..errors import RecipeError
 from ..paths import aside
 from .estimator import Estimator
+from .network import Network, read_weights
+from .paradigm import Paradigm, paradigm_of
 from .recipe import Recipe, load_recipe
 
 RECIPE, SPLIT, RESULT, WEIGHTS = "recipe.yaml", "split.json", "result.json", "weights.safetensors"
+HEADS = "heads.safetensors"  # layers that a paradigm trained beside the model
 ENVIRONMENT, CARD, CURVES, LOGS, CHECKPOINTS = "environment.json", "card.md", "curves.png", "logs", "checkpoints"
 
 
@@ -116,16 +119,39 @@ class Run:
         Raises
         ------
         RecipeError
+            If the run is not done, learned no task, or its weights are damaged.
+        """
+        network, _ = self.trained()
+        if not isinstance(network, Estimator):
+            raise RecipeError(f"{self.folder}: learned embeddings and no task, so it estimates nothing")
+        return network
+
+    def trained(self) -> tuple[Network, Paradigm]:
+        """Build what was trained.
+
+        Returns
+        -------
+        Network
+            With weights; an `Estimator` with tuned thresholds, if there is a task.
+        Paradigm
+            How it learned, with the layers it trained beside the model.
+
+        Raises
+        ------
+        RecipeError
             If the run is not done, or its weights are damaged.
         """
         if not (self.folder / WEIGHTS).exists():
             raise RecipeError(f"{self.folder}: has no weights yet; go on with: gliss train --resume {self.folder}")
-        estimator = Estimator(self.recipe, name=str(self.folder / RECIPE))
-        estimator.load_weights(self.folder / WEIGHTS)
-        tuned = self.result().get("tuned", {})
-        for name in estimator.task.tuned.keys() & tuned.keys():
-            estimator.task.tuned[name] = float(tuned[name])
-        return estimator
+        network, paradigm = paradigm_of(self.recipe, name=str(self.folder / RECIPE))
+        network.load_weights(self.folder / WEIGHTS)
+        if paradigm.state_dict():
+            read_weights(paradigm, self.folder / HEADS)
+        if isinstance(network, Estimator):
+            tuned = self.result().get("tuned", {})
+            for name in network.task.tuned.keys() & tuned.keys():
+                network.task.tuned[name] = float(tuned[name])
+        return network, paradigm.eval()
 
     def curves(self) -> dict[str, tuple[list[int], list[float]]]:
         """Read the curves of training.

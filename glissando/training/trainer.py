@@ -37,16 +37,20 @@ class Trainer:
         How many of them; each gets batches of its own, and their gradients are averaged.
     bar : bool
         Show a progress bar.
+    monitor, mode : str
+        The number that chooses the epoch, and whether its "min" or "max" is best.
     """
 
-    def __init__(self, part: TrainPart, folder: Path, *, accelerator: str, devices: int, bar: bool) -> None:
+    def __init__(
+        self, part: TrainPart, folder: Path, *, accelerator: str, devices: int, bar: bool, monitor: str, mode: str
+    ) -> None:
         self._clock = _Clock(part.minutes)
         self._folder = folder / CHECKPOINTS
         self._best = callbacks.ModelCheckpoint(
-            folder / CHECKPOINTS, "best", monitor="valid_loss", enable_version_counter=False
+            folder / CHECKPOINTS, "best", monitor=monitor, mode=mode, enable_version_counter=False
         )
         last = callbacks.ModelCheckpoint(folder / CHECKPOINTS, "last", enable_version_counter=False)
-        patience = callbacks.EarlyStopping("valid_loss", patience=part.patience)
+        patience = callbacks.EarlyStopping(monitor, mode=mode, patience=part.patience)
         with _quiet():
             self._lightning = lightning.Trainer(
                 accelerator=accelerator,
@@ -72,7 +76,7 @@ class Trainer:
         learner : Learner
             What learns.
         train, valid : DataLoader
-            Of patches.
+            Of examples.
         last : Path, optional
             Checkpoint to go on from.
         """
@@ -89,23 +93,28 @@ class Trainer:
         """Epochs that were trained."""
         return int(_checkpoint(self._folder / "last.ckpt")["epoch"]) + 1
 
-    def best(self) -> tuple[dict[str, Tensor], float]:
-        """Read the epoch of the least validation loss.
+    def best(self) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
+        """Read the best epoch.
 
         Returns
         -------
         dict of str to Tensor
             The model's weights.
+        dict of str to Tensor
+            Those of the paradigm's own layers.
         float
-            Validation loss.
+            The number that chose it.
         """
         found = _checkpoint(Path(self._best.best_model_path))
-        weights = {
-            name.removeprefix("model."): value.contiguous()
-            for name, value in found["state_dict"].items()
-            if name.startswith("model.")
-        }
-        return weights, float(found["callbacks"][self._best.state_key]["best_model_score"])
+        model, own = (
+            {
+                name.removeprefix(prefix): value.contiguous()
+                for name, value in found["state_dict"].items()
+                if name.startswith(prefix)
+            }
+            for prefix in ("model.", "paradigm.")
+        )
+        return model, own, float(found["callbacks"][self._best.state_key]["best_model_score"])
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:

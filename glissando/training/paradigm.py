@@ -1,0 +1,329 @@
+"""Learning paradigms: which examples a model is given, what a batch costs, and which number chooses the epoch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ..data import DataSet, Entry, Patches
+from ..errors import RecipeError
+from ..nn import Model
+from ..registry import Registry
+from .estimator import Estimator
+from .network import Network
+from .recipe import DataPart, Recipe
+
+Batch = dict[str, Tensor]
+Told = Callable[[int], None]
+
+TUNING_SECONDS = 60.0  # of every validation entry
+
+
+class Paradigm(nn.Module, ABC):
+    """How a model learns. Layers of its own, such as a predictor, are trained with the model and are no part of it.
+
+    Attributes
+    ----------
+    goal : str
+        The metric by which runs are compared; higher is better.
+    monitor, mode : str
+        The number of validation that chooses the epoch, and whether the "min" or "max" is best.
+    augmented : str
+        What of a batch is augmented in training, ``[..., channels, bins, frames]``.
+    """
+
+    goal: str
+    monitor: ClassVar[str] = "valid_loss"
+    mode: ClassVar[str] = "min"
+    augmented: ClassVar[str]
+
+    @abstractmethod
+    def examples(
+        self,
+        network: Network,
+        entries: Sequence[Entry],
+        part: DataPart,
+        *,
+        training: bool,
+        seed: int,
+        told: Told | None,
+    ) -> Dataset[Batch]:
+        """Make examples of entries; features that are missing are computed.
+
+        Parameters
+        ----------
+        network : Network
+            Feature and model.
+        entries : sequence of Entry
+            What to take them from.
+        part : DataPart
+            How long they are, and how many.
+        training : bool
+            Others in every epoch.
+        seed : int
+            Of what is drawn.
+        told : callable, optional
+            Called with the number of features that are there.
+
+        Returns
+        -------
+        Dataset
+            Of dicts of tensors, with a ``set_epoch``.
+        """
+
+    @abstractmethod
+    def loss(self, model: Model, batch: Batch) -> Tensor:
+        """Compute what a batch costs.
+
+        Parameters
+        ----------
+        model : Model
+            What learns.
+        batch : dict of str to Tensor
+            Of `examples`, augmented in training.
+
+        Returns
+        -------
+        Tensor
+            One number.
+        """
+
+    def observe(self, model: Model, batch: Batch) -> Tensor:
+        """Look at a batch of validation.
+
+        Parameters
+        ----------
+        model : Model
+            What learns.
+        batch : dict of str to Tensor
+            Of `examples`.
+
+        Returns
+        -------
+        Tensor
+            Its loss.
+        """
+        return self.loss(model, batch)
+
+    def observed(self) -> dict[str, float]:
+        """Sum up what was observed since the last time.
+
+        Returns
+        -------
+        dict of str to float
+            Numbers of validation beside the loss.
+        """
+        return {}
+
+    def tune(self, network: Network, valid: DataSet) -> dict[str, float]:
+        """Choose what can't be learned, on validation data, once the model is trained.
+
+        Parameters
+        ----------
+        network : Network
+            Trained.
+        valid : DataSet
+            To choose by.
+
+        Returns
+        -------
+        dict of str to float
+            What was chosen, by name.
+        """
+        return {}
+
+    @abstractmethod
+    def scores(
+        self, network: Network, data: DataSet, part: DataPart, seconds: float | None, told: Told | None
+    ) -> dict[str, dict[str, float]]:
+        """Score entries.
+
+        Parameters
+        ----------
+        network : Network
+            Trained.
+        data : DataSet
+            What to score.
+        part : DataPart
+            How long examples are.
+        seconds : float, optional
+            Of the beginning of every entry; all of it if None.
+        told : callable, optional
+            Called with the number of entries that are done.
+
+        Returns
+        -------
+        dict of str to dict of str to float
+            Metrics by key of the entry, and by name.
+        """
+
+
+class Supervised(Paradigm):
+    """Learn a task from annotations.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        With the task.
+    """
+
+    augmented = "feature"
+
+    def __init__(self, estimator: Estimator) -> None:
+        super().__init__()
+        self.task, self.goal = estimator.task, estimator.task.goal
+
+    def examples(
+        self,
+        network: Network,
+        entries: Sequence[Entry],
+        part: DataPart,
+        *,
+        training: bool,
+        seed: int,
+        told: Told | None,
+    ) -> Patches:
+        """Cut patches with their targets; parameters as of `Paradigm.examples`.
+
+        Parameters
+        ----------
+        network : Network
+            Feature and model.
+        entries : sequence of Entry
+            What to cut.
+        part : DataPart
+            Patch and hop.
+        training : bool
+            Move them about.
+        seed : int
+            Of the moves.
+        told : callable, optional
+            Called with the number of features that are there.
+
+        Returns
+        -------
+        Patches
+            Of the task.
+
+        Raises
+        ------
+        RecipeError
+            If the model's outputs are not as large as the targets.
+        """
+        patches = Patches(
+            network.cache(), entries, self.task.targets, frames=part.patch, hop=part.hop if training else None,
+            jitter=training, seed=seed, progress=told,
+        )  # fmt: skip
+        wanted = tuple(patches[0]["target"].shape)
+        with torch.no_grad():
+            given = tuple(network.model(patches[0]["feature"][None])[0].shape)
+        if given != wanted:
+            sizes = [" x ".join(map(str, one)) for one in (given, wanted)]
+            raise RecipeError(f"{network.name}: model: gives {sizes[0]}, but the task wants {sizes[1]}")
+        return patches
+
+    def loss(self, model: Model, batch: Batch) -> Tensor:
+        """Compare outputs with targets.
+
+        Parameters
+        ----------
+        model : Model
+            What learns.
+        batch : dict of str to Tensor
+            Of `Patches`.
+
+        Returns
+        -------
+        Tensor
+            One number.
+        """
+        return self.task.loss(model(batch["feature"]), batch["target"], batch["valid"])
+
+    def tune(self, network: Network, valid: DataSet) -> dict[str, float]:
+        """Tune the task.
+
+        Parameters
+        ----------
+        network : Network
+            An estimator, trained.
+        valid : DataSet
+            To choose by.
+
+        Returns
+        -------
+        dict of str to float
+            Thresholds and alike.
+        """
+        assert isinstance(network, Estimator)
+        cache = network.cache()
+        runs = [(entry, *network.run(entry, cache, seconds=TUNING_SECONDS)) for entry in valid.values()]
+        self.task.tune([(entry.annotations, outputs, times) for entry, outputs, times in runs])
+        return self.task.tuned
+
+    def scores(
+        self, network: Network, data: DataSet, part: DataPart, seconds: float | None, told: Told | None
+    ) -> dict[str, dict[str, float]]:
+        """Score entries by the metrics of the task; parameters as of `Paradigm.scores`.
+
+        Parameters
+        ----------
+        network : Network
+            An estimator, trained.
+        data : DataSet
+            What to score.
+        part : DataPart
+            Not used: whole entries are scored.
+        seconds : float, optional
+            Of the beginning of every entry.
+        told : callable, optional
+            Called with the number of entries that are done.
+
+        Returns
+        -------
+        dict of str to dict of str to float
+            Metrics by key of the entry, and by name.
+        """
+        assert isinstance(network, Estimator)
+        cache, found = network.cache(), {}
+        for done, (key, entry) in enumerate(data.items()):
+            if told is not None:
+                told(done)
+            found[key] = network.score(entry, cache, seconds=seconds)
+        return found
+
+
+PARADIGMS: Registry[Paradigm] = Registry("paradigm")
+
+
+def paradigm_of(recipe: Recipe, *, name: str) -> tuple[Network, Paradigm]:
+    """Build what a recipe names.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        With a task or a paradigm.
+    name : str
+        Of the recipe, for errors.
+
+    Returns
+    -------
+    Network
+        An `Estimator`, if there is a task.
+    Paradigm
+        How it learns.
+
+    Raises
+    ------
+    RecipeError
+        If a part can't be built.
+    """
+    if recipe.paradigm is None:
+        estimator = Estimator(recipe, name=name)
+        return estimator, Supervised(estimator)
+    network = Network(recipe, name=name)
+    return network, PARADIGMS.build(recipe.paradigm, where=f"{name}: paradigm", example=network.output())
