@@ -109,7 +109,11 @@ def _matches(name: str, pattern: str) -> bool:
     pattern = pattern.removeprefix("./").replace("[", "[[]")  # brackets mean themselves
     if fnmatchcase(name, pattern) or fnmatchcase(name, f"*/{pattern}"):
         return True
-    last = pattern.rpartition("/")[2]  # packaging may move files
+    parts = pattern.split("/")  # packaging may move files: of what is plainly music, the last parts are enough
+    tails = ["/".join(parts[first:]) for first in range(1, len(parts))]
+    if any(MUSICAL.search(tail) and "/" in tail and fnmatchcase(name, f"*/{tail}") for tail in tails):
+        return True
+    last = parts[-1]
     return last.lower().endswith(SUFFIXES) and last[0] not in "*?" and fnmatchcase(name.rpartition("/")[2], last)
 
 

@@ -27,19 +27,49 @@ TEST = (
     "xmoto-data",
 )
 VALID = ("pushover-data", "singularity-music", "colobot-common-sounds")
-TRAIN = ("asc-music", "fb-music-high", "nexuiz-music", "planetblupi-music-ogg", "ufoai-music")
+TRAIN = """
+    0ad-data a7xpg-data adonthell-data amoebax-data ardentryst asc-music berusky2-data btanks-data caveexpress-data
+    davegnukem-data enigma-data extremetuxracer-data fillets-ng-data flare-game freecol freedink-data freeorion-data
+    fretsonfire-songs-muldjord fretsonfire-songs-sectoid frozen-bubble-data gigalomania-data glob2-data gunroar-data
+    hedgewars-data hex-a-hop-data lincity-ng-data lordsawar-data lugaru-data marsshooter-data mazeofgalious-data
+    megaglest-data mu-cade-data naev-data neverball-common nexuiz-music noiz2sa-data openarena-088-data parsec47-data
+    pathological pax-britannica-data pink-pony-data planetblupi-music-ogg plee-the-bear-data powermanga-data
+    raincat-data rrootage-data scorched3d-data starfighter-data supertux-data titanion-data torus-trooper-data
+    trackballs-data tumiki-fighters-data ufoai-music unknown-horizons warmux-data widelands-data wizznic-data
+    wordwarvi-sound zaz-data
+""".split()
 LONGEST = 150.0  # seconds, from the middle of a recording
 AGREE = 0.04  # two estimates of a tempo
 TEMPO = Path(__file__).with_name("game_tempo.json")
-NO_MUSIC = {"sfx", "effects", "voices", "speech", "steamLocomotive.ogg"}  # folders and files
+NO_MUSIC = {  # folders and files of sounds, and tracks of guitar that belong to a song
+    *("sfx", "soundfx", "effects", "ambient", "animals", "tilesets", "voices", "speech", "wav"),
+    *(
+        "AMB_Intro_1.ogg",
+        "DesertAmbient.ogg",
+        "Wind.ogg",
+        "atmo.ogg",
+        "chapel.ogg",
+        "guitar.ogg",
+        "lumberjack_long.ogg",
+    ),
+    *("steamLocomotive.ogg", "wind_ambient.ogg"),
+}
 CREDITED = 3  # more holders than that made the game together, and not one piece
-SAME = {"0zone0ne": "maxfreeman", "ozoneone": "maxfreeman", "krobonil": "chrisleutwyler"}
+SAME = {  # pen names
+    "0zone0ne": "maxfreeman",
+    "krobonil": "chrisleutwyler",
+    "ozoneone": "maxfreeman",
+    "zhaymusiccom": "josephgtoscano",
+    "zhaytee": "josephgtoscano",
+}
 NOBODY = re.compile(
-    r"unknown|www\.|https?:|\b(team|projects?|developers?|contributors?|authors?|games?|entertainment|interactive|inc|ltd"
+    r"unknown|\.(com|de|net|org)\b|\b(team|projects?|developers?|contributors?|authors?|games?|entertainment|interactive|inc|ltd"
     r"|gmbh|public domain|various|others|artist)\b",
     re.IGNORECASE,
 )
-ASIDE = re.compile(r"<[^>]*>|\S+@\S+|\([^)]*\)|\baka\b.*|©|\b(by|copyright)\b|\b(19|20)\d\d\b", re.IGNORECASE)
+ASIDE = re.compile(
+    r"<[^>]*>|\S+@\S+|https?://|\bwww\.|\([^)]*\)|\baka\b.*|©|\b(by|copyright)\b|\b(19|20)\d\d\b", re.IGNORECASE
+)
 
 
 def source_folder() -> Path:
@@ -145,18 +175,18 @@ def _pieces(found: list[Recording], folder: Path) -> Iterator[Piece]:
         rights = Copyright.of_package(folder / one.package)
         stanza = rights.of(one.path.relative_to(folder / one.package).as_posix())
         tags = read_tags(one.path)
-        tagged = _people([tags.artist or ""])
-        holders = _people(stanza.holders) if stanza is not None and stanza.musical else []
+        lines = list(stanza.holders) if stanza is not None and stanza.musical else []
+        tagged, holders = _people([tags.artist or ""]), _people(lines)
         labels: dict[str, tuple[str, ...]] = {
             "game": (one.package,),
             "title": (tags.title or _printable(one.path.stem),),
             "licence": (stanza.licence if stanza is not None else rights.otherwise,),
         }
-        composers = tagged or (holders if len(holders) <= CREDITED else [])
+        credited = tagged or (holders if len(holders) <= CREDITED else [])
+        composers = tuple(name for name in credited if not NOBODY.search(name))
         if composers:
-            labels["composer"] = labels["artist"] = tuple(composers)
-        makers = frozenset(_plain(name) for name in (*tagged, *holders))
-        yield Piece(f"{one.package}+++{key}", one, labels, makers)
+            labels["composer"] = labels["artist"] = composers
+        yield Piece(f"{one.package}+++{key}", one, labels, _makers([tags.artist or "", *lines]))
 
 
 def _keys(paths: list[Path]) -> list[str]:
@@ -176,9 +206,16 @@ def _people(lines: Iterable[str]) -> list[str]:
         bare = ASIDE.sub(" ", line)
         for name in re.split(r"\s*(?:[,;&/|]|\band\b|\bfeat\b\.?|\bwith\b)\s*", bare):
             name = _printable(name).strip(" -–.:;_*'\"")
-            if len(_plain(name)) > 1 and not NOBODY.search(name):
+            if len(_plain(name)) > 1:
                 found.setdefault(_plain(name), name)
     return [*found.values()]
+
+
+def _makers(lines: list[str]) -> frozenset[str]:
+    """Give everyone who is named, by pen names too, in one spelling."""
+    names = _people([*lines, *(re.sub(r"[()\"]|\baka\b", ",", line) for line in lines)])
+    plain = {_plain(name) for name in names if not NOBODY.search(name)}
+    return frozenset(plain | {_plain(name) for name in names if _plain(name) in SAME.values()})
 
 
 def _plain(name: str) -> str:
