@@ -55,15 +55,20 @@ def clips(cache: Path) -> list[tuple[str, str, Path]]:
     for i, track in enumerate(one for one in game_music.fetch(cache / "packages") if one.duration >= 2 * CLIP):
         path = folder / f"{i:03}.flac"
         if not path.exists():
-            middle = track.duration / 2
-            audio = read(track.path, sample_rate=RATE, start=middle - CLIP, end=middle + CLIP)
-            soundfile.write(path, np.clip(audio.samples, -1, 1), RATE)
+            cut(track.path, track.duration, path)
         original = originals / f"{path.stem}.wav"
         if not original.exists():
             soundfile.write(original, excerpt(path, 1.0).samples, RATE)
         if not is_silent(read(original).samples):  # one soundtrack holds a pause of half a minute
             made.append((path.stem, track.game, path))
     return made
+
+
+def cut(recording: str | Path, duration: float, path: Path) -> None:
+    """Write the 60 s around the middle of a recording, or all of a shorter one."""
+    middle = duration / 2
+    audio = read(recording, sample_rate=RATE, start=max(0.0, middle - CLIP), end=middle + CLIP)
+    soundfile.write(path, np.clip(audio.samples, -1, 1), RATE)
 
 
 def excerpt(path: Path, factor: float) -> Audio:

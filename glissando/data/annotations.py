@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import RecipeError
 
 GROUPS = ("piece", "artist", "album", "clique", "recording")
-ALIASES = {"work-id": "clique", "performer": "artist"}  # names in the book's files
+ALIASES = {"work-id": "clique", "performer": "artist", "game": "album"}  # other names, most of them the book's
 SLACK = 0.5  # seconds that an annotation may reach past the end; no frame lies there
 MAX_TIME = 1e6  # seconds; numbers beyond are damage or malice
 MAX_PITCH = 140.0  # MIDI; 26 kHz

@@ -51,6 +51,8 @@ class Source:
         Reads its feature, for sets that come without audio.
     symbolic : bool
         It has notes and no audio.
+    span : tuple of float, optional
+        Start and end in seconds of what is taken of its file; all of it if None.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Source:
     sound: Callable[[], NDArray[np.float32]] | None = None
     feature: Callable[[], NDArray[np.float32]] | None = None
     symbolic: bool = False
+    span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -263,7 +266,7 @@ def _make(source: Source, rate: int, parts: Path, ready: dict[str, Path]) -> _Ma
             return _played(source, source.sound, annotations, rate, parts, ready)
         if source.audio is None:
             return Failure(source.key, f"{source.key}: there is no audio of it in the folder")
-        part, source_rate, resumed = _convert(source.audio, rate, parts, ready)
+        part, source_rate, resumed = _convert(source.audio, rate, parts, ready, source.span)
         duration = part.stat().st_size / 2 / rate
         annotations = annotations.clipped(duration)
         annotations.check_within(duration, where=str(source.audio))
@@ -291,17 +294,20 @@ def _played(
     return _Made(annotations, part, rate, duration, stem in ready)
 
 
-def _convert(path: Path, rate: int, parts: Path, ready: dict[str, Path]) -> tuple[Path, int, bool]:
+def _convert(
+    path: Path, rate: int, parts: Path, ready: dict[str, Path], span: tuple[float, float] | None
+) -> tuple[Path, int, bool]:
     """Decode to 16 bits beside its final name; a file that is there already was converted whole."""
     status = path.stat()
-    stem = _digest(str(path.absolute()), status.st_size, status.st_mtime_ns, rate)
+    stem = _digest(str(path.absolute()), status.st_size, status.st_mtime_ns, rate, *(span or ()))
     if stem in ready:
         return ready[stem], int(ready[stem].stem.rpartition("-")[2]), True
+    start, end = span or (0.0, None)
     with AudioStream(path) as stream:
         part = parts / f"{stem}-{stream.sample_rate}.pcm"
 
         def write(out: Any) -> None:
-            for block in stream.mono(rate):
+            for block in stream.mono(rate, start=start, end=end):
                 out.write(to_int16(block).tobytes())
 
         _aside(part, write)

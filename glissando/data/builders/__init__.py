@@ -1,11 +1,12 @@
 """Readers of published layouts; importing this registers them."""
 
-from . import chorales, chords, covers, multipitch, notes, piano, renders, sounds, stems, tags, tempo
+from . import chorales, chords, covers, games, multipitch, notes, piano, renders, sounds, stems, tags, tempo
 
 __all__ = [
     "chorales",
     "chords",
     "covers",
+    "games",
     "multipitch",
     "notes",
     "piano",
