@@ -20,6 +20,7 @@ BINS_PER_OCTAVE = 24  # 2.9 % a bin
 OCTAVES = 7
 BINS = BINS_PER_OCTAVE * OCTAVES
 BANDS = 4  # frequency ranges with an onset curve of their own
+TOGETHER = BANDS  # row of the autocorrelation of all ranges
 FINER = 4  # places read within a bin, of which the highest counts: peaks of long lags and high rates are narrower
 CHANGE = 0.5  # seconds that are compared on both sides of a change of harmony
 

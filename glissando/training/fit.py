@@ -228,12 +228,16 @@ def chosen(part: Source) -> DataSet:
     keys = [
         key
         for key, entry in data.items()
-        if entry.has_audio
-        and all(values & {*entry.annotations.labels.get(name, ())} for name, values in wanted.items())
+        if entry.has_audio and all(_told_any(entry, name, values) for name, values in wanted.items())
     ]
     if not keys:
         raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
     return data.subset(keys)
+
+
+def _told_any(entry: Entry, name: str, values: set[str]) -> bool:
+    labels = entry.annotations.labels.get(name, ())
+    return bool(labels) and ("*" in values or bool(values & {*labels}))
 
 
 def draw_split(data: DataSet, part: Source) -> Split:

@@ -31,7 +31,7 @@ class Source(_Strict):
     name : str
         Data set, as `gliss data list` names it, or path of a ``.pyjama`` file.
     where : dict of str to str or list of str
-        Labels that entries must have, such as ``stem: mix``; any of those in a list.
+        Labels that entries must have, such as ``stem: mix``; any of those in a list, whatever it is for ``"*"``.
     split : str
         "official", or what never lies on both sides: piece, artist, album, clique, recording.
     shares : (float, float, float)
@@ -62,6 +62,8 @@ class DataPart(Source):
         Frames of a training example.
     hop : int, optional
         Frames from one example to the next; as long as they are if None.
+    per_entry : int, optional
+        Examples of each recording in an epoch, so that all count alike however long they are; all of them if None.
     per_epoch : int, optional
         Examples of an epoch; all of them if None.
     seconds : float, optional
@@ -71,6 +73,7 @@ class DataPart(Source):
     also: list[Source] = Field(default_factory=list, max_length=20)
     patch: Annotated[int, Field(ge=1, le=100_000)] = 128
     hop: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    per_entry: Annotated[int, Field(ge=1)] | None = None
     per_epoch: Annotated[int, Field(ge=1)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
 
