@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..features import Feature
-from ..features.tempogram import BINS, BINS_PER_OCTAVE, TOGETHER
+from ..features.tempogram import BINS_PER_OCTAVE, TOGETHER
 from ..nn import Model
 from .base import Encoder, EncoderCard, RateAxis
 from .framing import Framing
@@ -18,6 +18,7 @@ from .shipped import read_network, shipped_folder
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW, WINDOW_HOP = 15.0, 7.5  # seconds
+FIRST, RATES = 18, 120  # of the tempogram's bins: five octaves, 20 to 640 BPM
 PATTERN = 0.3  # weight of the autocorrelation, which tells rhythms of one tempo apart, beside that of the tempo
 SHA256 = "9f2c"
 
@@ -25,7 +26,7 @@ SHA256 = "9f2c"
 class TempoEncoder(Encoder):
     """Where the beat lies, and what repeats, every 7.5 s.
 
-    Two rows of 168 log-spaced rates: the square root of the distribution over beat rates, whose scalar product is the
+    Two rows of 120 log-spaced rates: the square root of the distribution over beat rates, whose scalar product is the
     overlap of two distributions (Bhattacharyya), and the onset autocorrelation, less its mean.
 
     Parameters
@@ -60,9 +61,10 @@ class TempoEncoder(Encoder):
         feature = self.tempogram(windows)
         heard = (feature.abs().amax((1, 2, 3)) > 0)[:, None, None]
         beats, bars = (torch.softmax(self.model(feature)[..., 0], -1) * heard).unbind(1)
-        similar = feature[:, TOGETHER, :, 0]
+        inside = slice(FIRST, FIRST + RATES)
+        similar = feature[:, TOGETHER, inside, 0]
         pattern = F.normalize(similar - similar.mean(-1, keepdim=True), dim=-1, eps=1e-6)
-        joined = torch.cat([beats.sqrt(), PATTERN * pattern], 1)
+        joined = torch.cat([beats[:, inside].sqrt(), PATTERN * pattern], 1)
         return {"embedding": F.normalize(joined, dim=-1, eps=1e-6), "beats": beats, "bars": bars}
 
 
@@ -75,7 +77,7 @@ register(
         name="gliss-tempo",
         summary="our own rhythm embedding: distribution of the beat and what repeats; tempo changes are shifts",
         sample_rate=SAMPLE_RATE,
-        dim=2 * BINS,
+        dim=2 * RATES,
         window=WINDOW,
         frame_rate=1 / WINDOW_HOP,
         licence="Apache-2.0",
@@ -84,7 +86,8 @@ register(
         block="rhythm",
         weights_sha256=SHA256,
         rates=RateAxis(BINS_PER_OCTAVE, centred=(False, True)),
-        preprocessing=f"16 kHz mono, tempogram of 15 s, square root of the beat posterior, {PATTERN} autocorrelation",
+        preprocessing=f"16 kHz mono, tempogram of 15 s, square root of the beat posterior and {PATTERN} times the "
+        "autocorrelation at 120 rates 0.34..10.5 Hz",
     ),
     _load,
 )
