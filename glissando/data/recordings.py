@@ -15,7 +15,6 @@ from .dataset import DataSet, Entry, load
 from .layouts import audio_files
 
 PEEK = 65_536  # bytes that tell one file from another, at its start, middle and end
-TOGETHER = ("game", "composer")  # labels that tell what is alike, beside the kinds of groups
 UNKNOWN = {"", "unknown", "various"}  # names that join nothing
 
 Group = tuple[str, str]  # kind and name
@@ -32,7 +31,7 @@ class Recording:
     source : Entry or Path
         What it is read from.
     groups : frozenset of (str, str)
-        What it belongs to: kind (piece, artist, game) and name.
+        What it belongs to: kind (piece, artist, album) and name.
     """
 
     key: str
@@ -199,7 +198,7 @@ def joined(recordings: Iterable[Recording]) -> list[str]:
 
 
 def _groups(entry: Entry) -> frozenset[Group]:
-    kinds = {**{kind: kind for kind in (*GROUPS, *TOGETHER)}, **ALIASES}
+    kinds = {**{kind: kind for kind in GROUPS}, **ALIASES}
     labels = entry.annotations.labels
     return frozenset(
         (kinds[name], value)

@@ -9,6 +9,7 @@ from .sphere import slerp
 from .subspace import TempoSubspace, fit_subspace, tempo_shares
 from .tempo import ShiftTranslator, Transform
 from .tempo_pairs import TempoPairs, embed_at_tempi
+from .translators import load_translator, save_translator, translator, translator_folder
 
 __all__ = [
     "Contour",
@@ -22,10 +23,14 @@ __all__ = [
     "embed_at_tempi",
     "fit_subspace",
     "fit_translator",
+    "load_translator",
     "project",
     "retrieval",
+    "save_translator",
     "similarity",
     "slerp",
     "tempo_shares",
     "translations",
+    "translator",
+    "translator_folder",
 ]

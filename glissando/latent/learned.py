@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -86,6 +87,7 @@ def fit_translator(
     contrast: float = 0.5,
     temperature: float = 0.1,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
     """Train a translator to give the embedding at one factor from that at another; the best on validation clips stays.
 
@@ -106,6 +108,8 @@ def fit_translator(
         Of the contrast.
     seed : int
         Of what is drawn.
+    progress : callable, optional
+        Called with the number of steps done, and in all, ten times.
 
     Returns
     -------
@@ -138,6 +142,8 @@ def fit_translator(
         schedule.step()
         if step % max(1, steps // 10) == 0:
             found.append(similarity(translator, valid))
+            if progress is not None:
+                progress(step, steps)
             if found[-1] > best:
                 best, state = found[-1], {name: value.clone() for name, value in translator.state_dict().items()}
     translator.load_state_dict(state)
