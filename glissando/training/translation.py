@@ -355,7 +355,7 @@ def _card(recipe: TranslationRecipe, result: Mapping[str, Any]) -> str:
             "",
             f"For the space `{result['space_id']}` alone. Learned from {_names(recipe)}: {clips['train']} clips to "
             f"train, {clips['valid']} to validate, {clips['test']} to test, each of {recipe.data.seconds:g} s or less "
-            f"at {len(factors)} factors from {factors[0]:g} to {factors[-1]:g}; what belongs together lies on one side. "
+            f"at {len(factors)} factors from {factors[0]:g} to {factors[-1]:g}; what belongs together is on one side. "
             f"Seed {recipe.train.seed}; {result['parameters']:,} parameters; {result['minutes']:.1f} minutes.",
             "",
             "| on the test clips | cosine | right clip | right clip at the right tempo |",
