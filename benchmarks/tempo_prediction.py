@@ -35,7 +35,6 @@ from glissando.latent.tempo_pairs import embed_clip, excerpt
 from glissando.metrics import tempo_hit
 from glissando.tasks import fit_tempo_classifier, tempi
 from glissando.training import draw_split, load_recipe
-from glissando.training.fit import chosen
 
 SEEDS = (0, 1, 2)
 ENCODERS = ("rhythm", "musicnn-msd", "gliss-tempo", "gliss-music")
@@ -64,7 +63,15 @@ def clips(data: DataSet, encoder: str, workers: int, most: int | None) -> tuple[
 def splits(songs: int | None) -> dict[str, DataSet]:
     """The sides of the recipe tempo/renders, its songs to test also with the soundfont that trains nothing."""
     part = load_recipe("tempo/renders").data
-    data, every = chosen(part), load(part.name)
+    every = load(part.name)
+    wanted = {name: {*np.atleast_1d(values)} for name, values in part.where.items()}
+    data = every.subset(
+        [
+            key
+            for key, one in every.items()
+            if all(values & {*one.annotations.labels[name]} for name, values in wanted.items())
+        ]
+    )
     split = draw_split(data, part)
     held = {side: split.of(data, side) for side in ("train", "valid")}
     tested = {data[key].groups["piece"] for key in split.parts["test"]}
@@ -102,15 +109,15 @@ def accuracies(
     return rows
 
 
-def timing(encoder: str, recordings: Sequence[Recording], transform: Transform, batches: int) -> list[Row]:
+def timing(encoder: str, recordings: Sequence[Recording], transform: Transform, batches: int, batch: int) -> list[Row]:
     """Seconds of a batch of both ways in turn, on one core, and their ratio; medians, intervals over batches."""
     torch.set_num_threads(1)
     rng, loaded = np.random.default_rng(0), encoders.load(encoder)
     spent = np.zeros((batches, 2))
     with torch.inference_mode():
         for row in range(-1, batches):  # the first one warms up
-            picked = [recordings[i] for i in rng.integers(len(recordings), size=BATCH)]
-            factors = 2 ** rng.uniform(-1, 1, BATCH)
+            picked = [recordings[i] for i in rng.integers(len(recordings), size=batch)]
+            factors = 2 ** rng.uniform(-1, 1, batch)
             audio = [one.read(0.0, one.duration()) for one in picked]  # reading is not what is compared
             vectors = torch.from_numpy(np.stack([embed_clip(loaded, excerpt(one, 1.0)) for one in picked]))
             begun = time.perf_counter()
@@ -132,7 +139,7 @@ def timing(encoder: str, recordings: Sequence[Recording], transform: Transform, 
         low, high = median_interval(found)
         rows.append(
             Row(
-                f"Time of {BATCH} augmented embeddings, one core",
+                f"Time of {batch} augmented embeddings, one core",
                 encoder,
                 metric,
                 float(np.median(found)),
@@ -178,7 +185,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that embed")
     given = parser.parse_args()
     quick = given.quick
-    sides = splits(12 if quick else given.songs)
+    sides = splits(5 if quick else given.songs)
     seeds, steps, learning, most = ((0,), 100, 200, 6) if quick else (SEEDS, 2000, 3000, None)
     tests = {f"Renders of held-out songs with another soundfont ({TEST_FONT}), synthetic": sides["test"]}
     if (built := data_folder("game-music") / "game-music.pyjama").exists():
@@ -211,7 +218,7 @@ def main() -> None:
                 rows += accuracies(
                     where, "rhythm, no training (gliss tempo)", truth, [own_estimate(held.recordings)], groups
                 )
-        timed = timing(encoder, train.recordings, transform, 2 if quick else BATCHES)
+        timed = timing(encoder, train.recordings, transform, *((2, 2) if quick else (BATCHES, BATCH)))
         times += timed
         goals.append(
             {
