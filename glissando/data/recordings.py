@@ -183,18 +183,19 @@ def joined(recordings: Iterable[Recording]) -> list[str]:
         A name per recording, the same for those that belong together; its own key for one that belongs to nothing.
     """
     leader: dict[Group, Group] = {}
-
-    def find(one: Group) -> Group:
-        while leader.setdefault(one, one) != one:
-            leader[one] = one = leader[leader[one]]
-        return one
-
     members = [(one.key, sorted(one.groups)) for one in recordings]
     for _, groups in members:
         for other in groups[1:]:
-            low, high = sorted((find(groups[0]), find(other)))
+            low, high = sorted((_first(leader, groups[0]), _first(leader, other)))
             leader[high] = low
-    return [" ".join(find(groups[0])) if groups else key for key, groups in members]
+    return [" ".join(_first(leader, groups[0])) if groups else key for key, groups in members]
+
+
+def _first(leader: dict[Group, Group], one: Group) -> Group:
+    """Follow leaders to the one that leads itself, and shorten the way."""
+    while leader.setdefault(one, one) != one:
+        leader[one] = one = leader[leader[one]]
+    return one
 
 
 def _groups(entry: Entry) -> frozenset[Group]:
