@@ -157,7 +157,9 @@ def material(encoder: str, workers: int, most: int) -> tuple[Pairs, Pairs]:
     return sides[0], sides[1]
 
 
-def learned(encoder: str, pairs: Pairs, valid: Pairs, *, steps: int, hidden: int = 512, contrast: float = 0.5) -> Transform:
+def learned(
+    encoder: str, pairs: Pairs, valid: Pairs, *, steps: int, hidden: int = 512, contrast: float = 0.5
+) -> Transform:
     """A learned translation; none hidden is one direction."""
     card = glissando.encoders.card(encoder)
     torch.manual_seed(SEED)
@@ -176,12 +178,17 @@ def translators(encoder: str, pairs: Pairs, valid: Pairs, steps: int) -> dict[st
     return found
 
 
-def ablations(encoder: str, pairs: Pairs, valid: Pairs, sets: Mapping[str, tuple[list[Clip], Held]], steps: int) -> list[Row]:
+def ablations(
+    encoder: str, pairs: Pairs, valid: Pairs, sets: Mapping[str, tuple[list[Clip], Held]], steps: int
+) -> list[Row]:
     """Size, loss and number of clips of the learned translation, on validation clips and on the test sets."""
     groups = np.array(pairs.groups)
     order = [*np.random.default_rng(SEED).permutation(sorted({*groups}))]
     systems: dict[str, Callable[[], Transform]] = {
-        **{f"learned, {h} hidden": lambda h=h: learned(encoder, pairs, valid, steps=steps, hidden=h) for h in (64, 256, 1024)},
+        **{
+            f"learned, {h} hidden": lambda h=h: learned(encoder, pairs, valid, steps=steps, hidden=h)
+            for h in (64, 256, 1024)
+        },
         "learned, cosine alone": lambda: learned(encoder, pairs, valid, steps=steps, contrast=0.0),
         "learned, mostly contrast": lambda: learned(encoder, pairs, valid, steps=steps, contrast=5.0),
     }
@@ -196,7 +203,11 @@ def ablations(encoder: str, pairs: Pairs, valid: Pairs, sets: Mapping[str, tuple
         transform = made()
         for name, (clips, held) in sets.items():
             scored = retrieval(by_vectors(moved(transform, held.gallery, INSIDE), held.gallery), clips, INSIDE)
-            row = next(row for row in rows_of(f"Ablations of the learned translation: {encoder}", said, scored) if row.metric == GOAL_METRIC)
+            row = next(
+                row
+                for row in rows_of(f"Ablations of the learned translation: {encoder}", said, scored)
+                if row.metric == GOAL_METRIC
+            )
             rows.append(Row(row.data, said, name, row.value, row.n, "", row.low, row.high))
     return rows
 
@@ -238,7 +249,9 @@ def agreement(name: str, clips: list[Clip], timbre: Vectors, rhythm: Held, chrom
             rows.append(Row(data, system, metric, float(values[:, m].mean()), len(values), "", low, high))
         plain = held["plain"][:, m].mean()
         if plain > 0:
-            rows.append(Row(data, "translated over plain", metric, float(held["translated"][:, m].mean() / plain), len(who)))
+            rows.append(
+                Row(data, "translated over plain", metric, float(held["translated"][:, m].mean() / plain), len(who))
+            )
     low, high = bootstrap(np.array(strict), who, seed=SEED)
     rows.append(Row(data, "translated", GOAL_METRIC, float(np.mean(strict)), len(strict), "", low, high))
     return rows
@@ -295,7 +308,9 @@ def main() -> None:
     """Run every system on every set and write ``results/tempo.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="12 clips a set, our tempo encoder; writes nothing")
-    parser.add_argument("--workers", type=int, default=1, help="processes that embed what translations are learned from")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes that embed what translations are learned from"
+    )
     parser.add_argument("--tempocnn", help="Python of the peer's environment (make peer-tempocnn)")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -326,7 +341,9 @@ def main() -> None:
                 rows += rows_of(said, f"{encoder_name}, {way}", retrieval(like, clips, INSIDE))
                 if way == "shift":
                     far = by_vectors(queries[:, [0, -1]], held.gallery)
-                    rows += rows_of(f"{said}, at 0.25 and 4", f"{encoder_name}, {way}", retrieval(far, clips, (0.25, 4.0)))
+                    rows += rows_of(
+                        f"{said}, at 0.25 and 4", f"{encoder_name}, {way}", retrieval(far, clips, (0.25, 4.0))
+                    )
                     if len(inside) < len(INSIDE):
                         continue
             still = np.repeat(held.gallery[:, None], len(INSIDE), 1)
@@ -334,7 +351,9 @@ def main() -> None:
             true = held.vectors[:, [factors.index(factor) for factor in inside]]
             oracle = f"{encoder_name}, oracle" + ("" if len(inside) == len(INSIDE) else f" ({len(inside)} factors)")
             rows += rows_of(said, oracle, retrieval(by_vectors(true, held.gallery), clips, inside))
-        rows += ablations(encoder_name, pairs, valid, spaces[encoder_name], steps) if encoder_name != "musicnn-msd" else []
+        rows += (
+            ablations(encoder_name, pairs, valid, spaces[encoder_name], steps) if encoder_name != "musicnn-msd" else []
+        )
         show(rows)
     chroma = glissando.encoders.load("chroma")
     for name, (clips, held) in spaces["gliss-tempo"].items():
@@ -368,7 +387,7 @@ def wanted(rows: Sequence[Row]) -> list[dict[str, object]]:
     def value(data: str, system: str, metric: str) -> float:
         return next(row.value for row in rows if (row.data, row.system, row.metric) == (data, system, metric))
 
-    pop, real = f"Retrieval: {[*SETS][1]}", f"Retrieval: {[*SETS][0]}"
+    pop, real = f"Retrieval: {[*SETS][1]}", f"Retrieval: {next(iter(SETS))}"
     goals: list[tuple[str, float, float, bool]] = []
     for data, least in ((pop, 0.9), (real, 0.75)):
         ours, oracle = (value(data, f"gliss-tempo, {way}", GOAL_METRIC) for way in ("shift", "oracle"))

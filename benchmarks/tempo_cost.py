@@ -24,13 +24,27 @@ def rows(*, quick: bool) -> list[Row]:
     for name, way in (("gliss-tempo", "shift"), ("rhythm", "shift"), ("gliss-tempo", "learned, 512 hidden")):
         card = glissando.encoders.card(name)
         transform = ShiftTranslator(name) if way == "shift" else LearnedTranslator(card.space_id, card.dim)
-        one, many = (torch.from_numpy(rng.normal(size=(n, card.dim)).astype(np.float32)) for n in (1, MANY // (10 if quick else 1)))
+        one, many = (
+            torch.from_numpy(rng.normal(size=(n, card.dim)).astype(np.float32))
+            for n in (1, MANY // (10 if quick else 1))
+        )
         for metric, unit, scale, vectors in (
             ("one vector", "ms", 1e3, one),
             ("a million vectors", "s", 1e6 / len(many), many),
         ):
             low, middle, high = timed(run(transform, vectors), TIMES if len(vectors) == 1 else 5) * scale
-            made.append(Row("Cost of a translation, one core", f"{name}, {way}", metric, middle, TIMES if len(vectors) == 1 else 5, unit, low, high))
+            made.append(
+                Row(
+                    "Cost of a translation, one core",
+                    f"{name}, {way}",
+                    metric,
+                    middle,
+                    TIMES if len(vectors) == 1 else 5,
+                    unit,
+                    low,
+                    high,
+                )
+            )
     card, shift = glissando.encoders.card("gliss-tempo"), ShiftTranslator("gliss-tempo")
     gallery = rng.normal(size=(GALLERY // (10 if quick else 1), card.dim)).astype(np.float32)
     plain = timed(lambda: gallery @ gallery[0], TIMES)

@@ -142,7 +142,11 @@ def embedded(clips: Sequence[Clip], encoder: Encoder, factors: Sequence[float]) 
                 wave = resample(clip.sound(factor), RATE, encoder.card.sample_rate)
                 with torch.inference_mode():
                     outputs = encoder.outputs(torch.from_numpy(np.ascontiguousarray(wave))[None])
-                kept = {name: outputs[name] for name in ("embedding", "beats", "autocorrelation", "chroma") if name in outputs}
+                kept = {
+                    name: outputs[name]
+                    for name in ("embedding", "beats", "autocorrelation", "chroma")
+                    if name in outputs
+                }
                 np.savez(path, **{name: value[0].mean(0).numpy() for name, value in kept.items()})
                 if i % 20 == 0:
                     print(f"{encoder.card.name}: {i}/{len(clips)} at {factor:.2f}", flush=True)

@@ -56,7 +56,9 @@ def looped(entry: Entry, bpm: float) -> NDArray[np.float32]:
     return np.tile(beat, int(LOOP * RATE / period) + 1)[: int(LOOP * RATE)].astype(np.float32)
 
 
-def precision(similar: NDArray[np.float64], labels: Sequence[tuple[str, ...]]) -> dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]]:
+def precision(
+    similar: NDArray[np.float64], labels: Sequence[tuple[str, ...]]
+) -> dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """Share of the k nearest that have a label of the query; queries are those whose label others have too."""
     has = np.array([[bool({*mine} & {*other}) for other in labels] for mine in labels])
     np.fill_diagonal(has, False)
@@ -79,7 +81,7 @@ def rows(sets: Mapping[str, list[Clip]], *, quick: bool) -> list[Row]:
     """Precision at k of every kind of label, and the relative gain of the contour."""
     listed: dict[str, Callable[[], Iterator[Clip]] | list[Clip]] = {
         "28 demo tracks": demo,
-        "game music (real)": sets[[*SETS][0]],
+        "game music (real)": sets[next(iter(SETS))],
         "renders at three tempi (synthetic)": every_render,
         "instruments, looped at random tempi (synthetic)": loops,
     }
@@ -117,7 +119,13 @@ def table(data: str, scored: Mapping[str, Mapping[int, tuple[NDArray[np.float64]
                 made.append(Row(data, system, f"precision@{k}", float(values.mean()), len(values), "", low, high))
     means = {(row.system, row.metric): row.value for row in made}
     gains = [
-        replace(row, system="contour over plain, less 1", value=row.value / means["plain", row.metric] - 1, low=None, high=None)
+        replace(
+            row,
+            system="contour over plain, less 1",
+            value=row.value / means["plain", row.metric] - 1,
+            low=None,
+            high=None,
+        )
         for row in made
         if row.system == "contour" and means["plain", row.metric] > 0
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,13 +17,16 @@ LARGEST = 200_000  # bytes of a recipe
 DEEPEST = 20  # levels of YAML, and recipes that lie on one another
 
 Spec = str | dict[str, Any]
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Fields that nobody knows are refused, and none changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(_Strict):
+class Source(Strict):
     """Which data, and how they are parted.
 
     Parameters
@@ -78,7 +81,7 @@ class DataPart(Source):
     seconds: Annotated[float, Field(gt=0)] | None = None
 
 
-class TrainPart(_Strict):
+class TrainPart(Strict):
     """How long and how fast.
 
     Parameters
@@ -114,7 +117,7 @@ class TrainPart(_Strict):
     workers: Annotated[int, Field(ge=0, le=64)] = 0
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """A whole recipe; a run is a recipe plus its results.
 
     Parameters
@@ -219,8 +222,33 @@ def validated(content: object, where: str) -> Recipe:
     RecipeError
         Naming the field that is wrong.
     """
+    return checked(Recipe, content, where)
+
+
+def checked(kind: type[Kind], content: object, where: str) -> Kind:
+    """Check what YAML gave for any kind of recipe.
+
+    Parameters
+    ----------
+    kind : type
+        Of recipe.
+    content : object
+        As YAML gives it.
+    where : str
+        File or name, for errors.
+
+    Returns
+    -------
+    object
+        Of that kind.
+
+    Raises
+    ------
+    RecipeError
+        Naming the field that is wrong.
+    """
     try:
-        return Recipe.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "recipe"
