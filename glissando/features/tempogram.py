@@ -76,9 +76,8 @@ class OnsetCurves(nn.Module):
         """
         loud = self.sharp(waveform)[:, 0]
         earlier = loud[..., :-2]
-        above, below = (
-            torch.cat(pair, 1) for pair in ((earlier[:, 1:], earlier[:, -1:]), (earlier[:, :1], earlier[:, :-1]))
-        )
+        above = torch.cat([earlier[:, 1:], earlier[:, -1:]], 1)
+        below = torch.cat([earlier[:, :1], earlier[:, :-1]], 1)
         before = torch.maximum(torch.maximum(above, below), earlier)  # of neighbours: vibrato is no onset
         rise = (loud[..., 2:] - before).clamp_min_(0)
         ranges = rise.unflatten(1, (BANDS, -1)).mean(2)

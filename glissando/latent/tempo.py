@@ -65,13 +65,13 @@ class ShiftTranslator(Transform):
         Tensor, shape=(..., dim)
             Of unit norm, centred where the encoder centres.
         """
-        rows = z.unflatten(-1, (len(self.axis.centred), -1))
+        rows = z.reshape(*z.shape[:-1], len(self.axis.centred), -1)
         last = rows.shape[-1] - 1
         ratio = torch.as_tensor(tempo_ratio, dtype=z.dtype, device=z.device)
         bins = ratio.log2() * self.axis.bins_per_octave
         position = (torch.arange(last + 1, device=z.device) - bins[..., None, None]).clamp(0, last)
         left = position.floor().long().clamp_max(last - 1)
-        shape = torch.broadcast_shapes(rows.shape, position.shape)
+        shape = (rows + position).shape
         rows, share, left = rows.expand(shape), position - left, left.expand(shape)
         shifted = torch.lerp(rows.gather(-1, left), rows.gather(-1, left + 1), share)
         centred = torch.tensor(self.axis.centred, device=z.device)[:, None]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ..data import DataSet, Split, load, official, split_by
+from ..data import DataSet, Entry, Split, load, official, split_by
 from ..errors import RecipeError
 from ..paths import aside
 from .card import card
