@@ -12,26 +12,23 @@ learned from songs and games to train, chosen by those to validate.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import soundfile
 import tempo_cost
+import tempo_estimates
 import tempo_prediction
 import tempo_tags
 import torch
 from numpy.typing import NDArray
 from report import Row, bootstrap, write
-from tempo_sets import RATE, SETS, Clip, demo, embedded
+from tempo_prediction import splits
+from tempo_sets import SETS, Clip, demo, embedded
 
 import glissando.encoders
 from glissando.data import load, of_data, official
-from glissando.features import estimate_key, estimate_tempo, peak_tempo
+from glissando.features import estimate_key
 from glissando.latent import (
     LearnedTranslator,
     Pairs,
@@ -42,8 +39,6 @@ from glissando.latent import (
     fit_translator,
 )
 from glissando.metrics import tempo_hit
-from glissando.training import draw_split, load_recipe
-from glissando.training.fit import chosen
 
 SEED = 0
 INSIDE = [float(2 ** (step / 4)) for step in range(-4, 5)]
@@ -59,10 +54,10 @@ GOAL_METRIC = "strict, 8%, k=5"
 ENCODERS = {  # and the factors at which their oracle is embedded
     "gliss-tempo": FACTORS,
     "rhythm": FACTORS,
-    "gliss-music": INSIDE,
-    "musicnn-msd": [0.5, 2**-0.5, 1.0, 2**0.5, 2.0],
+    "gliss-music": [0.5, 2**-0.5, 1.0, 2**0.5, 2.0],
+    "musicnn-msd": [0.5, 1.0, 2.0],
 }
-SONGS, CLIPS = 300, 26.0  # renders to learn translations from, and seconds of the original
+GAMES = {"train": 120, "valid": 30}  # of whose clips translations are learned, beside the songs of tempo_prediction
 JOINT = {"timbre": 0.5, "rhythm": 0.5}
 
 Vectors = NDArray[np.float32]
@@ -139,21 +134,17 @@ def moved(transform: Transform, gallery: Vectors, factors: Sequence[float]) -> V
 # Learning translations -------------------------------------------------------------------------------------------
 
 
-def material(encoder: str, workers: int, most: int) -> tuple[Pairs, Pairs]:
+def material(encoder: str, workers: int, songs: int | None) -> tuple[Pairs, Pairs]:
     """Clips at nine tempi of songs and games to train, and of those to validate."""
-    part = load_recipe("tempo/renders").data
-    songs, split = chosen(part), draw_split(chosen(part), part)
-    music = load("game-music")
+    music, drawn = load("game-music"), np.random.default_rng(SEED)
     sides = []
-    for side, count in (("train", most), ("valid", most // 4)):
-        keys = np.random.default_rng(SEED).permutation(sorted(split.parts[side]))[:count]
-        held = [*of_data(songs.subset([*keys])), *of_data(music.subset(official(music).parts[side]))]
-
-        def told(done: int, total: int, side: str = side) -> None:
-            if done % 50 == 0:
-                print(f"{encoder}, pairs to {side}: {done}/{total}", flush=True)
-
-        sides.append(embed_at_tempi(held, encoder, workers=workers, progress=told).pairs)
+    for side, data in splits(songs or tempo_prediction.songs(encoder)).items():
+        if side in GAMES:
+            keys = drawn.permutation(sorted(official(music).parts[side]))[: songs or GAMES[side]]
+            songs_held, _ = tempo_prediction.clips(data, encoder, workers)
+            games_held = embed_at_tempi(of_data(music.subset([*keys])), encoder, workers=workers).pairs
+            vectors = np.concatenate([songs_held.pairs.vectors, games_held.vectors])
+            sides.append(Pairs(vectors, games_held.factors, [*songs_held.pairs.groups, *games_held.groups]))
     return sides[0], sides[1]
 
 
@@ -257,53 +248,6 @@ def agreement(name: str, clips: list[Clip], timbre: Vectors, rhythm: Held, chrom
     return rows
 
 
-# Tempo -----------------------------------------------------------------------------------------------------------
-
-
-def librosa_tempo(clip: Clip) -> float:
-    """Estimate of librosa, as its documentation uses it."""
-    import librosa
-
-    return float(np.atleast_1d(librosa.feature.tempo(y=clip.sound(1.0), sr=RATE))[0])
-
-
-def tempocnn(python: str, clips: Sequence[Clip]) -> NDArray[np.float64]:
-    """Estimates of tempocnn's fcn, from its own environment."""
-    script = Path(__file__).parent / "peers" / "tempocnn" / "run.py"
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / f"{i:04}.wav" for i in range(len(clips))]
-        for file, clip in zip(files, clips, strict=True):
-            soundfile.write(file, clip.sound(1.0), RATE)
-        out = Path(folder) / "out.json"
-        subprocess.run([python, script, out, *files], check=True, capture_output=True)
-        told = json.loads(out.read_text())
-    return np.array([told[file.stem]["fcn"] for file in files])
-
-
-def accuracy(name: str, clips: list[Clip], guesses: Mapping[str, NDArray[np.float64]]) -> list[Row]:
-    """Acc1 and Acc2 of every system."""
-    truth, rows = np.array([clip.bpm for clip in clips]), []
-    for system, found in guesses.items():
-        for metric, octaves in (("Acc1", False), ("Acc2", True)):
-            right = tempo_hit(np.nan_to_num(found), truth, octaves=octaves).astype(float)
-            low, high = bootstrap(right, np.arange(len(right)), seed=SEED)
-            rows.append(Row(f"Tempo: {name}", system, metric, float(right.mean()), len(right), "", low, high))
-    return rows
-
-
-def estimates(name: str, clips: list[Clip], beats: Vectors, similar: Vectors, python: str | None) -> list[Row]:
-    """Ours, trained and not, beside the peers."""
-    rough = [estimate_tempo(one) for one in similar]
-    guesses = {
-        "gliss-tempo": np.array([peak_tempo(one.astype(np.float64)).bpm for one in beats]),
-        "rhythm (log-lag autocorrelation)": np.array([one.bpm if one else np.nan for one in rough]),
-        "librosa": np.array([librosa_tempo(clip) for clip in clips]),
-    }
-    if python:
-        guesses["tempocnn (fcn)"] = tempocnn(python, clips)
-    return accuracy(name, clips, guesses)
-
-
 def main() -> None:
     """Run every system on every set and write ``results/tempo.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -315,7 +259,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     names = ["gliss-tempo", "rhythm"] if asked.quick else [*ENCODERS]
-    steps, songs = (50, 8) if asked.quick else (3000, SONGS)
+    steps, songs = (50, 5) if asked.quick else (3000, None)
     sets = {name: [*listed()] for name, listed in SETS.items()}
     if asked.quick:
         sets = {name: clips[:: max(1, len(clips) // 12)] for name, clips in sets.items()}
@@ -363,7 +307,7 @@ def main() -> None:
     for name, clips in {**sets, "28 demo tracks (nominal)": [*demo()]}.items():
         beats = embedded(clips, encoders["gliss-tempo"], [1.0])["beats"][:, 0]
         similar = embedded(clips, encoders["rhythm"], [1.0])["autocorrelation"][:, 0]
-        rows += estimates(name, clips, beats, similar, asked.tempocnn)
+        rows += tempo_estimates.rows(name, clips, beats, similar, asked.tempocnn)
     rows += tempo_tags.rows(sets, quick=asked.quick)
     rows += tempo_cost.rows(quick=asked.quick)
     predicted, goals = tempo_prediction.rows(workers=asked.workers, quick=asked.quick)
@@ -411,7 +355,9 @@ NOTES = [
     "Tempi of the game music are estimates on which two models of tempocnn agree, not annotations: tempocnn's own accuracy on them means nothing, and gliss-tempo was "
     "trained with such labels of other games. Renders and ASAP are synthetic. The oracle stretches audio; on the renders it hears 26 s of music at whatever length they then have.",
     "",
-    "Translations other than the shift are learned from 300 renders and from the game music to train, at nine tempi each; no test set chose anything.",
+    "Translations other than the shift are learned from clips of 13 s of renders to train and 30 s of game music to train, at nine tempi each; no test set chose anything.",
+    "",
+    *tempo_prediction.NOTES,
 ]
 
 if __name__ == "__main__":
