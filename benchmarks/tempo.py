@@ -34,10 +34,10 @@ from glissando.latent import (
     Pairs,
     ShiftTranslator,
     Transform,
-    embed_at_tempi,
     fit_subspace,
     fit_translator,
 )
+from glissando.latent.tempo_pairs import embed_at_tempi
 from glissando.metrics import tempo_hit
 
 SEED = 0

@@ -21,12 +21,10 @@ from glissando.latent import (
     LearnedTranslator,
     Pairs,
     ShiftTranslator,
-    TempoPairs,
     Transform,
-    embed_at_tempi,
     fit_translator,
 )
-from glissando.latent.tempo_pairs import FACTORS, embed_clip, excerpt
+from glissando.latent.tempo_pairs import FACTORS, TempoPairs, embed_at_tempi, embed_clip, excerpt
 from glissando.metrics import tempo_hit
 from glissando.tasks import fit_tempo_classifier, tempi
 from glissando.training import draw_split, load_recipe

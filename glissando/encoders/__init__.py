@@ -1,9 +1,10 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
+from .gliss_tempo import TempoEncoder
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
 from .weights import check_sha256, fetch_wheel, weights_path
@@ -15,11 +16,13 @@ __all__ = [
     "Framing",
     "RhythmEncoder",
     "StreamFramer",
+    "TempoEncoder",
     "aisfx",
     "card",
     "check_sha256",
     "chroma",
     "fetch_wheel",
+    "gliss_tempo",
     "load",
     "mule",
     "musicnn",
