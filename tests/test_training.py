@@ -174,7 +174,7 @@ def test_chunks_are_the_whole(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> 
     wave, _ = tones(0)
     long = np.tile(wave, 3)
     heard = estimator.hear(long)
-    monkeypatch.setattr("glissando.training.estimator.FEATURE_SECONDS", 3.2)
+    monkeypatch.setattr("glissando.training.network.FEATURE_SECONDS", 3.2)
     assert (estimator.hear(long) - heard).abs().max() < 2e-3
 
 
@@ -228,7 +228,7 @@ def test_the_verbs_work_together(recipe: Path, tmp_path: Path) -> None:
     assert "conv2d" in run_gliss("model", "show", recipe) and "conv2d" in run_gliss("model", "show", "pitch/hcqt-conv")
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", [name for name in shipped() if load_recipe(name).task])
 def test_shipped_recipes_build_a_model_as_large_as_their_targets(name: str) -> None:
     recipe = load_recipe(name, changes=["data.patch=48"])
     estimator = Estimator(recipe, name=name)

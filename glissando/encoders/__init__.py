@@ -1,18 +1,22 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, gliss_music, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
+from .gliss_music import MusicEncoder
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
+from .shipped import SHIPPED
 from .weights import check_sha256, fetch_wheel, weights_path
 
 __all__ = [
+    "SHIPPED",
     "ChromaEncoder",
     "Encoder",
     "EncoderCard",
     "Framing",
+    "MusicEncoder",
     "RhythmEncoder",
     "StreamFramer",
     "aisfx",
@@ -20,6 +24,7 @@ __all__ = [
     "check_sha256",
     "chroma",
     "fetch_wheel",
+    "gliss_music",
     "load",
     "mule",
     "musicnn",

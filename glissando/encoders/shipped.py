@@ -1,0 +1,71 @@
+"""Networks of runs that come with the package, or of a run folder of one's own."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ..errors import ModelError
+from ..features import FEATURES, Feature
+from ..nn import Model, build
+
+SHIPPED = "glissando"  # source of the card of an encoder whose weights come with the package
+RECIPE, WEIGHTS = "recipe.yaml", "weights.safetensors"
+
+
+def shipped_folder(name: str) -> Path:
+    """Tell where a run that comes with the package lies.
+
+    Parameters
+    ----------
+    name : str
+        Of the run, such as "music".
+
+    Returns
+    -------
+    Path
+        Its folder; it may not be there.
+    """
+    return Path(str(resources.files("glissando") / "weights")) / name
+
+
+def read_network(folder: Path, frames: int) -> tuple[Feature, Model]:
+    """Build feature and model of a run, with its weights.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    frames : int
+        That the model gets at once.
+
+    Returns
+    -------
+    Feature
+        From waveforms.
+    Model
+        Trained.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no run, or a damaged one.
+    """
+    place = folder / RECIPE
+    try:
+        recipe = yaml.safe_load(place.read_text(encoding="utf-8"))
+        feature = FEATURES.build(recipe["feature"], where=f"{place}: feature").eval()
+        seconds = 2 * feature.first + frames / feature.frame_rate
+        heard = feature(torch.zeros(2, int(seconds * feature.sample_rate)))[..., :frames]
+        model = build(recipe["model"], heard, where=f"{place}: model")
+        state = load_file(folder / WEIGHTS)
+        model.load_state_dict({name: one.float() if one.is_floating_point() else one for name, one in state.items()})
+    except (OSError, KeyError, TypeError, yaml.YAMLError, SafetensorError, RuntimeError) as error:
+        said = (str(error).splitlines() or ["it is empty"])[0]
+        raise ModelError(f"{folder}: is no trained run ({said}); name a folder with {RECIPE} and {WEIGHTS}") from error
+    return feature, model.eval()
