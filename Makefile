@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-training peer-musicnn peer-basic-pitch peer-tempocnn peer-game-tempo lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -83,6 +83,12 @@ peer-tempocnn: $(VENV)/.dev
 	$(PEERS)/tempocnn/bin/pip install -q -r benchmarks/peers/tempocnn/requirements.txt
 	cd benchmarks && ../$(BIN)/python retrieval.py --clips
 	$(PEERS)/tempocnn/bin/python benchmarks/peers/tempocnn/run.py benchmarks/peers/tempocnn/labels.json $(CACHE)/benchmarks/originals/*.wav
+
+# Tempo labels of the data set game-music: of recordings that have none yet. After: gliss data build game-music, make peer-tempocnn.
+peer-game-tempo: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python game_tempo.py --clips
+	$(PEERS)/tempocnn/bin/python benchmarks/peers/tempocnn/run.py $(PEERS)/game-tempo.json $(CACHE)/benchmarks/game-tempo/*.wav
+	cd benchmarks && ../$(BIN)/python game_tempo.py --labels $(PEERS)/game-tempo.json
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -280,6 +281,17 @@ def guitar_notes(root: Path) -> int:
     return 3
 
 
+def game_music(root: Path) -> int:
+    """Three games with a piece each; and what is left out: a jingle, the same content again, a link."""
+    for seconds, package in ((155, "wesnoth-1.16-music"), (160, "pushover-data"), (165, "zaz-data")):
+        sound(root / package / "usr" / "share" / "games" / "music" / "theme.ogg", seconds=seconds)
+    music = root / "zaz-data" / "usr" / "share" / "games" / "music"
+    sound(music / "jingle.ogg", seconds=30)
+    shutil.copy(music / "theme.ogg", music / "title.ogg")
+    (music / "link.ogg").symlink_to(root / "pushover-data" / "usr" / "share" / "games" / "music" / "theme.ogg")
+    return 3
+
+
 def pop909_renders(root: Path) -> int:
     for song in ("001", "002"):
         midi(root / song / f"{song}.mid")
@@ -338,6 +350,7 @@ LAYOUTS: dict[str, Callable[[Path], int]] = {
     "esc10": esc10,
     "esc50": esc50,
     "fsd50k": fsd50k,
+    "game-music": game_music,
     "gtzan": gtzan,
     "guitar-notes": guitar_notes,
     "instruments": instruments,
@@ -351,6 +364,9 @@ LAYOUTS: dict[str, Callable[[Path], int]] = {
     "rwc-pop-chord": rwc,
     "urbansound8k": urbansound8k,
 }
+
+
+SECONDS = {"game-music": 150.0, "nsynth-guitar": 4.0}  # of every entry; 0.6 in the others
 
 
 @pytest.fixture(autouse=True)
@@ -385,7 +401,7 @@ def test_builder_contract(name: str, tmp_path: Path) -> None:
         assert set(entry.groups) <= set(GROUPS)
         if entry.has_audio:
             assert entry.sample_rate == card(name).sample_rate
-            assert entry.duration == pytest.approx(4 if name == "nsynth-guitar" else 0.6, abs=0.08)
+            assert entry.duration == pytest.approx(SECONDS.get(name, 0.6), abs=0.08)
             assert entry.bandwidth == RATE / 2  # of the source, whatever rate it is kept at
             wave = entry.read()
             assert wave.dtype == np.float32 and wave.shape == (round(entry.duration * entry.sample_rate),)
@@ -459,7 +475,8 @@ def test_played_sets_need_no_folder_but_others_do(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "name", ["maps", "maestro", "musicnet", "gtzan", "magnatagatune", "nsynth-guitar", "musdb18", "fsd50k"]
+    "name",
+    ["maps", "maestro", "musicnet", "gtzan", "magnatagatune", "nsynth-guitar", "musdb18", "fsd50k", "game-music"],
 )
 def test_official_splits_do_not_leak(name: str, tmp_path: Path) -> None:
     data = built(name, tmp_path / "official")

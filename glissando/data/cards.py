@@ -97,7 +97,7 @@ _CARDS = [
         "tempo, tags, pretraining of encoders",
         "Debian's archive, as packages of games and of their music; fetched where apt-get is",
         "by file, from the packages' copyright files: GPL, CC BY, CC BY-SA, CC0 and others, all free for Debian",
-        "SIZE",
+        "821 recordings of 70 packages, 27.6 hours",
         "official: neither games nor named composers on two sides, what would be is unused. Tempi are estimates, not "
         "annotations: tempocnn's, of the middle 30 s, where two of its models agree within 4 %",
         16_000,

@@ -18,6 +18,7 @@ from ..errors import RecipeError
 SUFFIXES = (".ogg", ".mp3", ".flac", ".opus", ".wav")
 ARCHIVES = (".pk3", ".zip")  # games keep their files in such, which are plain zips
 SHORTEST = 40.0  # seconds; shorter files are effects and jingles
+DOWNLOADS = "downloads"  # folder of packages that are not unpacked yet
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 MAX_FILE = 2**30  # bytes of one recording, unpacked
 
@@ -126,11 +127,11 @@ def packages_in(folder: Path) -> list[str]:
         Their names, sorted.
     """
     found = (path.name for path in folder.iterdir() if path.is_dir() and path.suffix != ".part")
-    return sorted(name for name in found if NAME.fullmatch(name))
+    return sorted(name for name in found if NAME.fullmatch(name) and name != DOWNLOADS)
 
 
 def _fetch(name: str, folder: Path) -> None:
-    downloads = folder / "downloads"
+    downloads = folder / DOWNLOADS
     downloads.mkdir(parents=True, exist_ok=True)
     if not [*downloads.glob(f"{name}_*.deb")]:
         done = subprocess.run(["apt-get", "download", "-qq", name], cwd=downloads, capture_output=True, check=False)

@@ -137,7 +137,11 @@ def music_of(folder: Path) -> list[Piece]:
     held = (*TEST, *VALID)
     names = [*held, *(name for name in packages_in(folder) if name not in held)]
     found = [one for one in recordings(folder, names) if not NO_MUSIC & {*one.path.relative_to(folder).parts}]
-    return [piece for package in names for piece in _pieces([one for one in found if one.package == package], folder)]
+    return [
+        piece
+        for package in names
+        for piece in _pieces([one for one in found if one.package == package], folder / package)
+    ]
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,10 @@ class Piece:
 
 def _pieces(found: list[Recording], folder: Path) -> Iterator[Piece]:
     """Name the recordings of one package, and read what is said of them."""
-    keys = _keys([one.path.relative_to(folder / one.package) for one in found])
-    for one, key in zip(found, keys, strict=True):
-        rights = Copyright.of_package(folder / one.package)
-        stanza = rights.of(one.path.relative_to(folder / one.package).as_posix())
+    paths = [one.path.relative_to(folder) for one in found]
+    rights = Copyright.of_package(folder)
+    for one, path, key in zip(found, paths, _keys(paths), strict=True):
+        stanza = rights.of(path.as_posix())
         tags = read_tags(one.path)
         lines = list(stanza.holders) if stanza is not None and stanza.musical else []
         tagged, holders = _people([tags.artist or ""]), _people(lines)
