@@ -525,6 +525,17 @@ def test_workers_that_persist_follow_the_epoch(grouped: DataSet, tmp_path: Path)
     assert first == [int(patch["start"]) for patch in loader]
 
 
+def test_recordings_count_alike_however_long(grouped: DataSet, tmp_path: Path) -> None:
+    entries = list(grouped.values())[:4]
+    patches = Patches(mel(tmp_path / "cache"), entries, pitch_matrix, frames=20, per_entry=3)
+    assert len(patches) == 12
+    first = [patches.place(i) for i in range(12)]
+    assert [number for number, _ in first] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    patches.set_epoch(1)
+    assert [patches.place(i) for i in range(12)] != first
+    assert all(0 <= start <= patches.lengths[number] - 20 for number, start in first)
+
+
 def test_an_empty_part_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no entry to cut patches from"):
         Patches(mel(tmp_path), [], pitch_matrix, frames=4)

@@ -62,7 +62,7 @@ def _process(audio: Audio, *, tempo_ratio: float = 1.0, semitones: float = 0.0) 
     from python_stretch import Signalsmith
 
     samples = np.atleast_2d(audio.samples).astype(np.float32)
-    stretcher = Signalsmith.Stretch()
+    stretcher = Signalsmith.Stretch(0)  # (seeded: unseeded, every process gives another result)
     stretcher.preset(samples.shape[0], audio.sample_rate)
     stretcher.setTimeFactor(tempo_ratio)
     stretcher.setTransposeSemitones(semitones)

@@ -10,6 +10,7 @@ from .dataset import DataSet, Entry, data_folder, load
 from .midi import read_notes
 from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
+from .recordings import Recording, joined, of_data, recordings
 from .splits import Split, folds, official, official_folds, split_by
 from .store import ArrayInfo, ArrayStore, ArrayWriter
 from .views import Views
@@ -29,6 +30,7 @@ __all__ = [
     "Failure",
     "FeatureCache",
     "Patches",
+    "Recording",
     "Segment",
     "Split",
     "Views",
@@ -39,16 +41,19 @@ __all__ = [
     "folds",
     "frame_times",
     "hz_to_midi",
+    "joined",
     "label_class",
     "label_vector",
     "load",
     "midi_to_hz",
     "names",
+    "of_data",
     "official",
     "official_folds",
     "pitch_matrix",
     "read_notes",
     "read_pyjama",
+    "recordings",
     "segment_classes",
     "split_by",
     "write_pyjama",

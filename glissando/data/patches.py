@@ -39,6 +39,9 @@ class Patches(Dataset[dict[str, Tensor]]):
         Frames from patch to patch; ``frames`` if None.
     jitter : bool
         Move every patch by up to half a hop, anew in every epoch: for training.
+    per_entry : int, optional
+        Draw so many from every entry, anew in every epoch, so that recordings count alike however long they are;
+        all of them if None.
     seed : int
         Of the jitter.
     progress : callable, optional
@@ -59,10 +62,12 @@ class Patches(Dataset[dict[str, Tensor]]):
         frames: int,
         hop: int | None = None,
         jitter: bool = False,
+        per_entry: int | None = None,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.cache, self.entries, self.targets = cache, list(entries), targets
+        self.per_entry = per_entry
         self.frames, self.hop, self.jitter, self.seed = frames, frames if hop is None else hop, jitter, seed
         if self.frames < 1 or self.hop < 1:
             raise RecipeError(f"patches of {self.frames} frames every {self.hop}: both must be at least 1")
@@ -70,7 +75,7 @@ class Patches(Dataset[dict[str, Tensor]]):
             raise RecipeError("there is no entry to cut patches from; the part of the split is empty")
         cache.fill(self.entries, progress=progress)
         self.lengths = [cache.get(entry).shape[-1] for entry in self.entries]
-        counts = [max(1, -(-(length - self.frames) // self.hop) + 1) for length in self.lengths]
+        counts = [per_entry or max(1, -(-(length - self.frames) // self.hop) + 1) for length in self.lengths]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
         self._epoch = torch.zeros(1, dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # workers that persist see it change
@@ -110,8 +115,10 @@ class Patches(Dataset[dict[str, Tensor]]):
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
         start = (index - int(self._starts[number])) * self.hop
         last = max(0, self.lengths[number] - self.frames)
-        if self.jitter:
-            drawn = np.random.default_rng([self.seed, int(self._epoch[0]), index])
+        drawn = np.random.default_rng([self.seed, int(self._epoch[0]), index])
+        if self.per_entry:
+            start = int(drawn.integers(last + 1))
+        elif self.jitter:
             start += int(drawn.integers(-(self.hop // 2), self.hop // 2 + 1))
         return number, min(max(start, 0), last)
 

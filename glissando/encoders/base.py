@@ -23,12 +23,12 @@ class RateAxis:
     ----------
     bins_per_octave : float
         Dimensions from a rate to its double.
-    centred : bool
-        The mean over the dimensions is 0.
+    centred : tuple of bool
+        One for each row of the embedding, which is as many equal parts along the same axis: whether its mean is 0.
     """
 
     bins_per_octave: float
-    centred: bool
+    centred: tuple[bool, ...]
 
 
 @dataclass(frozen=True)

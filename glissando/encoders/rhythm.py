@@ -78,7 +78,7 @@ register(
         source="computed",
         paper="after Foote & Uchihashi, The beat spectrum, ICME 2001; log-lag shift as in Glissando",
         block="rhythm",
-        rates=RateAxis((RATES - 1) / math.log2(FASTEST / SLOWEST), centred=True),
+        rates=RateAxis((RATES - 1) / math.log2(FASTEST / SLOWEST), centred=(True,)),
         preprocessing="16 kHz mono, log-mel 40 bands (512/256), half-wave rise, "
         "autocorrelation at 72 rates 0.4..24 Hz, centred",
     ),

@@ -20,6 +20,7 @@ BINS_PER_OCTAVE = 24  # 2.9 % a bin
 OCTAVES = 7
 BINS = BINS_PER_OCTAVE * OCTAVES
 BANDS = 4  # frequency ranges with an onset curve of their own
+TOGETHER = BANDS  # row of the autocorrelation of all ranges
 FINER = 4  # places read within a bin, of which the highest counts: peaks of long lags and high rates are narrower
 CHANGE = 0.5  # seconds that are compared on both sides of a change of harmony
 
@@ -74,8 +75,11 @@ class OnsetCurves(nn.Module):
             Zero or positive, ``frame_rate`` a second.
         """
         loud = self.sharp(waveform)[:, 0]
-        before = F.max_pool1d(loud.transpose(1, 2), 3, 1, 1).transpose(1, 2)  # over neighbours: vibrato is no onset
-        rise = (loud[..., 2:] - before[..., :-2]).clamp_min(0)
+        earlier = loud[..., :-2]
+        above = torch.cat([earlier[:, 1:], earlier[:, -1:]], 1)
+        below = torch.cat([earlier[:, :1], earlier[:, :-1]], 1)
+        before = torch.maximum(torch.maximum(above, below), earlier)  # of neighbours: vibrato is no onset
+        rise = (loud[..., 2:] - before).clamp_min_(0)
         ranges = rise.unflatten(1, (BANDS, -1)).mean(2)
         harmony = F.interpolate(self._change(self.tonal(waveform)[:, 0])[:, None], rise.shape[-1], mode="linear")
         return torch.cat([ranges, ranges.mean(1, keepdim=True), harmony], 1)

@@ -2,10 +2,14 @@
 
 from .contour import Contour, translations
 from .key import KeyShift
-from .learned import LearnedTranslator, Pairs, fit_translator
+from .learned import LearnedTranslator, fit_translator
 from .maps import project
+from .pairs import Pairs, retrieval, similarity
 from .sphere import slerp
+from .subspace import TempoSubspace, fit_subspace, tempo_shares
 from .tempo import ShiftTranslator, Transform
+from .tempo_pairs import TempoPairs, embed_at_tempi
+from .translators import load_translator, save_translator, translator, translator_folder
 
 __all__ = [
     "Contour",
@@ -13,9 +17,20 @@ __all__ = [
     "LearnedTranslator",
     "Pairs",
     "ShiftTranslator",
+    "TempoPairs",
+    "TempoSubspace",
     "Transform",
+    "embed_at_tempi",
+    "fit_subspace",
     "fit_translator",
+    "load_translator",
     "project",
+    "retrieval",
+    "save_translator",
+    "similarity",
     "slerp",
+    "tempo_shares",
     "translations",
+    "translator",
+    "translator_folder",
 ]

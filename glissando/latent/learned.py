@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .pairs import Pairs, check_apart, similarity
 from .tempo import Transform
 
 WAVES = 4  # sines and cosines of the octaves, beside the octaves themselves
-
-Vectors = NDArray[np.float32]
 
 
 class LearnedTranslator(Transform):
@@ -80,43 +76,8 @@ class LearnedTranslator(Transform):
         return F.normalize(moved, dim=-1, eps=1e-6)
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Clips, each embedded at several tempi.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape=(clips, factors, dim)
-        Unit vectors.
-    factors : ndarray, shape=(factors,)
-        Tempo over that of the original.
-    groups : sequence of str
-        What a clip belongs to, and never lies on both sides of a split: song, game.
-    """
-
-    vectors: Vectors
-    factors: NDArray[np.float64]
-    groups: Sequence[str]
-
-    def part(self, chosen: NDArray[np.bool_]) -> Pairs:
-        """Take some of the clips.
-
-        Parameters
-        ----------
-        chosen : ndarray of bool, shape=(clips,)
-            Which.
-
-        Returns
-        -------
-        Pairs
-            Those.
-        """
-        groups = [group for group, kept in zip(self.groups, chosen, strict=True) if kept]
-        return Pairs(self.vectors[chosen], self.factors, groups)
-
-
 def fit_translator(
-    translator: LearnedTranslator,
+    translator: Transform,
     pairs: Pairs,
     valid: Pairs,
     *,
@@ -126,13 +87,14 @@ def fit_translator(
     contrast: float = 0.5,
     temperature: float = 0.1,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
     """Train a translator to give the embedding at one factor from that at another; the best on validation clips stays.
 
     Parameters
     ----------
-    translator : LearnedTranslator
-        Changed in place.
+    translator : Transform
+        With parameters; changed in place.
     pairs, valid : Pairs
         To learn from, and to choose by; of other groups.
     steps, batch : int
@@ -146,6 +108,8 @@ def fit_translator(
         Of the contrast.
     seed : int
         Of what is drawn.
+    progress : callable, optional
+        Called with the number of steps done, and in all, ten times.
 
     Returns
     -------
@@ -157,9 +121,7 @@ def fit_translator(
     ValueError
         If a group is on both sides.
     """
-    shared = {*pairs.groups} & {*valid.groups}
-    if shared:
-        raise ValueError(f"{min(shared)} is among the clips to learn from and among those to choose by")
+    check_apart(pairs, valid)
     generator = torch.Generator().manual_seed(seed)
     vectors, ratios = torch.from_numpy(pairs.vectors), torch.from_numpy(pairs.factors).float()
     optimizer = torch.optim.AdamW(translator.parameters(), rate, weight_decay=1e-2)
@@ -180,33 +142,9 @@ def fit_translator(
         schedule.step()
         if step % max(1, steps // 10) == 0:
             found.append(similarity(translator, valid))
+            if progress is not None:
+                progress(step, steps)
             if found[-1] > best:
                 best, state = found[-1], {name: value.clone() for name, value in translator.state_dict().items()}
     translator.load_state_dict(state)
     return found
-
-
-@torch.inference_mode()
-def similarity(translator: Transform, pairs: Pairs) -> float:
-    """Mean cosine similarity between what originals are translated to and what the clips are at those factors.
-
-    Parameters
-    ----------
-    translator : Transform
-        Takes ``tempo_ratio``.
-    pairs : Pairs
-        With the factor 1 among its own.
-
-    Returns
-    -------
-    float
-        Over clips and all factors but 1.
-    """
-    at = int(np.argmin(np.abs(pairs.factors - 1)))
-    originals = torch.from_numpy(pairs.vectors[:, at])
-    scores = [
-        float((translator(originals, tempo_ratio=float(factor)) * torch.from_numpy(pairs.vectors[:, i])).sum(-1).mean())
-        for i, factor in enumerate(pairs.factors)
-        if i != at
-    ]
-    return float(np.mean(scores))

@@ -65,14 +65,15 @@ class ShiftTranslator(Transform):
         Tensor, shape=(..., dim)
             Of unit norm, centred where the encoder centres.
         """
-        last = z.shape[-1] - 1
+        rows = z.reshape(*z.shape[:-1], len(self.axis.centred), -1)
+        last = rows.shape[-1] - 1
         ratio = torch.as_tensor(tempo_ratio, dtype=z.dtype, device=z.device)
         bins = ratio.log2() * self.axis.bins_per_octave
-        position = (torch.arange(last + 1, device=z.device) - bins[..., None]).clamp(0, last)
+        position = (torch.arange(last + 1, device=z.device) - bins[..., None, None]).clamp(0, last)
         left = position.floor().long().clamp_max(last - 1)
-        shape = (z + position).shape
-        z, share, left = z.expand(shape), position - left, left.expand(shape)
-        shifted = torch.lerp(z.gather(-1, left), z.gather(-1, left + 1), share)
-        if self.axis.centred:
-            shifted = shifted - shifted.mean(-1, keepdim=True)
-        return F.normalize(shifted, dim=-1, eps=1e-6)
+        shape = (rows + position).shape
+        rows, share, left = rows.expand(shape), position - left, left.expand(shape)
+        shifted = torch.lerp(rows.gather(-1, left), rows.gather(-1, left + 1), share)
+        centred = torch.tensor(self.axis.centred, device=z.device)[:, None]
+        shifted = shifted - shifted.mean(-1, keepdim=True) * centred
+        return F.normalize(shifted.flatten(-2), dim=-1, eps=1e-6)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..audio import SEGMENT, AudioStream, StreamResampler, check_audible
 from ..encoders import Encoder, StreamFramer
-from ..features import KeyEstimate, TempoEstimate, estimate_key, estimate_tempo
+from ..features import KeyEstimate, TempoEstimate, estimate_key, estimate_tempo, peak_tempo
 
 BATCH = 32  # windows at once: bounded memory, and larger gains nothing on a CPU
-MEANS = {"tags", "autocorrelation", "chroma"}  # outputs of encoders that count for a recording as a whole
+MEANS = {"tags", "beats", "autocorrelation", "chroma"}  # outputs of encoders that count for a recording as a whole
 
 Vectors = NDArray[np.float32]
 
@@ -222,9 +222,15 @@ class EmbedStream:
             segment_vectors={block: unit(np.concatenate(values)) for block, values in segments.items()},
             frames=joined,
             tags=self._mean("tags"),
-            tempo=None if (mean := self._mean("autocorrelation")) is None else estimate_tempo(mean),
+            tempo=self._tempo(),
             key=None if (mean := self._mean("chroma")) is None else estimate_key(mean),
         )
+
+    def _tempo(self) -> TempoEstimate | None:
+        if (beats := self._mean("beats")) is not None:
+            return peak_tempo(beats.astype(np.float64)) if beats.any() else None
+        similar = self._mean("autocorrelation")
+        return None if similar is None else estimate_tempo(similar)
 
     def _mean(self, name: str) -> Vectors | None:
         if name not in self._sums:

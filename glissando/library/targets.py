@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..encoders import card, names
 from ..errors import QueryError
-from ..latent import Contour, ShiftTranslator, Transform, translations
+from ..latent import Contour, translations, translator
 from ..latent.contour import FACTORS
 from .blocks import Block
 from .embedding import unit
@@ -24,24 +22,6 @@ from .store import Store
 MINUS = 0.5  # how strongly a seed to move away from counts (Rocchio)
 
 Vectors = NDArray[np.float32]
-
-
-@cache
-def translator(space_id: str) -> Transform | None:
-    """Find what translates the embeddings of a space in tempo.
-
-    Parameters
-    ----------
-    space_id : str
-        The space.
-
-    Returns
-    -------
-    Transform or None
-        Takes ``tempo_ratio``; None for spaces that tempo does not move.
-    """
-    moving = (name for name in names() if card(name).space_id == space_id and card(name).rates)
-    return next((ShiftTranslator(name) for name in moving), None)
 
 
 def translate(store: Store, block: str, vector: Vectors, ratio: float) -> Vectors:
@@ -129,7 +109,10 @@ def make_target(store: Store, plus: Sequence[SeedVectors], away: Sequence[SeedVe
         else:
             vectors[name] = _centre(*([_moved(store, block, seed, query) for seed in side] for side in (plus, away)))
     if query.any_tempo and not any(isinstance(vector, Contour) for vector in vectors.values()):
-        raise QueryError(f"none of the blocks {', '.join(blocks)} can be moved in tempo; index with the encoder rhythm")
+        raise QueryError(
+            f"none of the blocks {', '.join(blocks)} can be moved in tempo; index with the encoder rhythm, "
+            "or learn it: gliss train tempo-translation --encoder NAME"
+        )
     every = [*plus, *away]
     return Target(
         vectors,

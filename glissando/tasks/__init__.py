@@ -3,5 +3,16 @@
 from .base import TASKS, Task
 from .pitch import FramePitches, Pitch
 from .tempo import Tempo, TempoCurve
+from .tempo_classes import TempoClassifier, fit_tempo_classifier, tempi
 
-__all__ = ["TASKS", "FramePitches", "Pitch", "Task", "Tempo", "TempoCurve"]
+__all__ = [
+    "TASKS",
+    "FramePitches",
+    "Pitch",
+    "Task",
+    "Tempo",
+    "TempoClassifier",
+    "TempoCurve",
+    "fit_tempo_classifier",
+    "tempi",
+]

@@ -20,6 +20,7 @@ from .jams import jams
 
 SPREAD = 1.2  # bins, of the Gaussian that stands for a rate
 BARS = 0.5  # weight of bars in the loss; that of beats is 1
+LOGS = np.log2(tempo_rates().numpy().astype(np.float64))
 REACH = 7.5  # seconds on both sides of a frame whose beats count
 
 Array = NDArray[np.float64]
@@ -61,7 +62,7 @@ class Tempo(Task):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rates = np.log2(tempo_rates().numpy().astype(np.float64))
+        self.rates = LOGS
 
     def targets(self, annotations: Annotations, times: Times) -> NDArray[np.float32]:
         """Spread the rates of beats and bars over their bins.
@@ -78,14 +79,7 @@ class Tempo(Task):
         ndarray, shape=(2, rates, frames)
             Of beats and of bars; they sum to 1, or to 0 where nothing is known.
         """
-        found = np.zeros((2, len(self.rates), len(times)), np.float32)
-        step = self.rates[1] - self.rates[0]
-        for row, curve in enumerate(local_rates(annotations, times)):
-            known = np.isfinite(curve)
-            apart = (self.rates[:, None] - np.log2(curve[known])) / (SPREAD * step)
-            weights = np.exp(-0.5 * apart**2)
-            found[row][:, known] = weights / weights.sum(0).clip(1e-9)
-        return found
+        return np.stack([spread(curve) for curve in local_rates(annotations, times)])
 
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
         """Cross-entropy of beats, and half as much of bars.
@@ -193,6 +187,26 @@ class Tempo(Task):
         held = {"tempo": [(0.0, duration, round(estimate.whole.bpm, 2))]}
         files["jams"].write_text(jams(name, duration, held), encoding="utf-8")
         return files
+
+
+def spread(rates: Array) -> NDArray[np.float32]:
+    """Spread rates over the bins around them, as targets of a classifier.
+
+    Parameters
+    ----------
+    rates : ndarray, shape=(frames,)
+        In Hz; NaN where unknown.
+
+    Returns
+    -------
+    ndarray, shape=(bins, frames)
+        Over `glissando.features.tempo_rates`; they sum to 1, or to 0 where unknown.
+    """
+    found = np.zeros((len(LOGS), len(rates)), np.float32)
+    known = np.isfinite(rates)
+    weights = np.exp(-0.5 * ((LOGS[:, None] - np.log2(rates[known])) / (SPREAD * (LOGS[1] - LOGS[0]))) ** 2)
+    found[:, known] = weights / weights.sum(0).clip(1e-9)
+    return found
 
 
 def local_rates(annotations: Annotations, times: Times) -> Array:

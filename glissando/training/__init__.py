@@ -9,9 +9,12 @@ from .paradigm import PARADIGMS, Paradigm
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+from .translation import TASK as TRANSLATION
+from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
 
 __all__ = [
     "PARADIGMS",
+    "TRANSLATION",
     "Contrastive",
     "DataPart",
     "Estimator",
@@ -20,12 +23,15 @@ __all__ = [
     "Recipe",
     "Run",
     "TrainPart",
+    "Translation",
+    "TranslationRecipe",
     "draw_split",
     "evaluate",
     "export",
     "interval",
     "list_runs",
     "load_recipe",
+    "load_translation_recipe",
     "over_seeds",
     "plot_curves",
     "read_recipe",
@@ -35,5 +41,6 @@ __all__ = [
     "shipped_run",
     "summarise",
     "train",
+    "train_translation",
     "validated",
 ]

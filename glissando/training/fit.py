@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ..data import DataSet, Split, load, official, split_by
+from ..data import DataSet, Entry, Split, load, official, split_by
 from ..errors import RecipeError
 from ..paths import aside
 from .card import card
@@ -228,12 +228,16 @@ def chosen(part: Source) -> DataSet:
     keys = [
         key
         for key, entry in data.items()
-        if entry.has_audio
-        and all(values & {*entry.annotations.labels.get(name, ())} for name, values in wanted.items())
+        if entry.has_audio and all(_told_any(entry, name, values) for name, values in wanted.items())
     ]
     if not keys:
         raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
     return data.subset(keys)
+
+
+def _told_any(entry: Entry, name: str, values: set[str]) -> bool:
+    labels = entry.annotations.labels.get(name, ())
+    return bool(labels) and ("*" in values or bool(values & {*labels}))
 
 
 def draw_split(data: DataSet, part: Source) -> Split:

@@ -217,7 +217,7 @@ class Supervised(Paradigm):
         """
         patches = Patches(
             network.cache(), entries, self.task.targets, frames=part.patch, hop=part.hop if training else None,
-            jitter=training, seed=seed, progress=told,
+            jitter=training, per_entry=part.per_entry, seed=seed, progress=told,
         )  # fmt: skip
         wanted = tuple(patches[0]["target"].shape)
         with torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,13 +17,16 @@ LARGEST = 200_000  # bytes of a recipe
 DEEPEST = 20  # levels of YAML, and recipes that lie on one another
 
 Spec = str | dict[str, Any]
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Fields that nobody knows are refused, and none changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(_Strict):
+class Source(Strict):
     """Which data, and how they are parted.
 
     Parameters
@@ -31,7 +34,7 @@ class Source(_Strict):
     name : str
         Data set, as `gliss data list` names it, or path of a ``.pyjama`` file.
     where : dict of str to str or list of str
-        Labels that entries must have, such as ``stem: mix``; any of those in a list.
+        Labels that entries must have, such as ``stem: mix``; any of those in a list, whatever it is for ``"*"``.
     split : str
         "official", or what never lies on both sides: piece, artist, album, clique, recording.
     shares : (float, float, float)
@@ -62,6 +65,8 @@ class DataPart(Source):
         Frames of a training example.
     hop : int, optional
         Frames from one example to the next; as long as they are if None.
+    per_entry : int, optional
+        Examples of each recording in an epoch, so that all count alike however long they are; all of them if None.
     per_epoch : int, optional
         Examples of an epoch; all of them if None.
     seconds : float, optional
@@ -71,11 +76,12 @@ class DataPart(Source):
     also: list[Source] = Field(default_factory=list, max_length=20)
     patch: Annotated[int, Field(ge=1, le=100_000)] = 128
     hop: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    per_entry: Annotated[int, Field(ge=1)] | None = None
     per_epoch: Annotated[int, Field(ge=1)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
 
 
-class TrainPart(_Strict):
+class TrainPart(Strict):
     """How long and how fast.
 
     Parameters
@@ -111,7 +117,7 @@ class TrainPart(_Strict):
     workers: Annotated[int, Field(ge=0, le=64)] = 0
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """A whole recipe; a run is a recipe plus its results.
 
     Parameters
@@ -216,8 +222,33 @@ def validated(content: object, where: str) -> Recipe:
     RecipeError
         Naming the field that is wrong.
     """
+    return checked(Recipe, content, where)
+
+
+def checked(kind: type[Kind], content: object, where: str) -> Kind:
+    """Check what YAML gave for any kind of recipe.
+
+    Parameters
+    ----------
+    kind : type
+        Of recipe.
+    content : object
+        As YAML gives it.
+    where : str
+        File or name, for errors.
+
+    Returns
+    -------
+    object
+        Of that kind.
+
+    Raises
+    ------
+    RecipeError
+        Naming the field that is wrong.
+    """
     try:
-        return Recipe.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "recipe"

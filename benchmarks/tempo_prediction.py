@@ -1,0 +1,265 @@
+"""Tempo from frozen embeddings: is translating them as good for training as stretching the audio, and how much faster?
+
+    python benchmarks/tempo_prediction.py [--quick] [--songs 909] [--workers 2]
+
+Needs ``gliss data build tempo-renders --from DIR``; game-music, where it is built, is a second test set. A classifier of
+tempo is trained on the embeddings of each encoder three times: on the clips alone, on clips that were stretched and
+embedded again, and on embeddings that were translated. Embeddings lie in the cache: a killed benchmark goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from report import Row, bootstrap, write
+
+from glissando import encoders
+from glissando.audio import Audio, resample, stretch
+from glissando.data import DataSet, Recording, data_folder, load, of_data
+from glissando.features import estimate_tempo
+from glissando.latent import (
+    LearnedTranslator,
+    Pairs,
+    ShiftTranslator,
+    TempoPairs,
+    Transform,
+    embed_at_tempi,
+    fit_translator,
+)
+from glissando.latent.tempo_pairs import FACTORS, embed_clip, excerpt
+from glissando.metrics import tempo_hit
+from glissando.tasks import fit_tempo_classifier, tempi
+from glissando.training import draw_split, load_recipe
+
+SEEDS = (0, 1, 2)
+ENCODERS = ("rhythm", "musicnn-msd", "gliss-tempo", "gliss-music")
+TEST_FONT = "TimGM6mb"
+CLIP = 13.0  # seconds; renderings have 26, and a clip at twice the tempo needs all of them
+BATCH, BATCHES = 16, 12  # of the timing
+NAMES = {"none": "no augmentation", "stretched": "stretched and embedded again", "translated": "translated embeddings"}
+GOAL = 40.0  # times faster, as the paper says of its own
+
+
+def clips(
+    data: DataSet,
+    encoder: str,
+    workers: int,
+    *,
+    most: int | None = None,
+    factors: NDArray[np.float64] = FACTORS,
+    seconds: float = CLIP,
+) -> tuple[TempoPairs, NDArray[np.float64]]:
+    """Clips of entries at all factors, and the tempi of their originals; those without one are left out."""
+    held = [one for one in of_data(data) if np.isfinite(tempi([one])).all()]
+    if most is not None:
+        held = [held[i] for i in sorted(np.random.default_rng(0).permutation(len(held))[:most])]
+
+    def told(done: int, total: int) -> None:
+        if done % 100 == 0:
+            print(f"{encoder}: {done}/{total}", flush=True)
+
+    made = embed_at_tempi(held, encoder, factors=factors, seconds=seconds, workers=workers, progress=told)
+    for failure in made.failed:
+        print(failure.reason)
+    return made, tempi(made.recordings)
+
+
+def splits(songs: int | None) -> dict[str, DataSet]:
+    """The sides of the recipe tempo/renders, its songs to test also with the soundfont that trains nothing."""
+    part = load_recipe("tempo/renders").data
+    every = load(part.name)
+    wanted = {name: {*np.atleast_1d(values)} for name, values in part.where.items()}
+    data = every.subset(
+        [
+            key
+            for key, one in every.items()
+            if all(values & {*one.annotations.labels[name]} for name, values in wanted.items())
+        ]
+    )
+    split = draw_split(data, part)
+    held = {side: split.of(data, side) for side in ("train", "valid")}
+    tested = {data[key].groups["piece"] for key in split.parts["test"]}
+    keys = [
+        key
+        for key, entry in every.items()
+        if entry.groups["piece"] in tested and entry.annotations.labels["soundfont"] == (TEST_FONT,)
+    ]
+    held["test"] = every.subset(keys)
+    if songs is not None:
+        held = {side: some.subset([*some][:: max(1, len(data) // (2 * songs))]) for side, some in held.items()}
+    return held
+
+
+def translator(encoder: str, pairs: Pairs, valid: Pairs, steps: int) -> Transform:
+    """The exact shift where there is one, else learned from the same clips."""
+    card = encoders.card(encoder)
+    if card.rates is not None:
+        return ShiftTranslator(encoder)
+    torch.manual_seed(0)
+    found = LearnedTranslator(card.space_id, card.dim)
+    fit_translator(found, pairs, valid, steps=steps)
+    return found
+
+
+def accuracies(
+    data: str, system: str, bpm: NDArray[np.float64], guesses: Sequence[NDArray[np.float64]], groups: NDArray[np.int64]
+) -> list[Row]:
+    """Acc1 and Acc2 over clips and seeds; intervals over songs."""
+    rows = []
+    for metric, octaves in (("Acc1", False), ("Acc2", True)):
+        values = np.mean([tempo_hit(guess, bpm, octaves=octaves) for guess in guesses], axis=0)
+        low, high = bootstrap(values, groups, seed=0)
+        rows.append(Row(data, system, metric, float(values.mean()), len(values), low=low, high=high))
+    return rows
+
+
+def timing(encoder: str, recordings: Sequence[Recording], transform: Transform, batches: int, batch: int) -> list[Row]:
+    """Seconds of a batch of both ways in turn, on one core, and their ratio; medians, intervals over batches."""
+    torch.set_num_threads(1)
+    rng, loaded = np.random.default_rng(0), encoders.load(encoder)
+    spent = np.zeros((batches, 2))
+    with torch.inference_mode():
+        for row in range(-1, batches):  # the first one warms up
+            picked = [recordings[i] for i in rng.integers(len(recordings), size=batch)]
+            factors = 2 ** rng.uniform(-1, 1, batch)
+            audio = [one.read(0.0, one.duration()) for one in picked]  # reading is not what is compared
+            vectors = torch.from_numpy(np.stack([embed_clip(loaded, excerpt(one, 1.0)) for one in picked]))
+            begun = time.perf_counter()
+            transform(vectors, tempo_ratio=torch.from_numpy(factors).float())
+            between = time.perf_counter()
+            for sound, factor in zip(audio, factors, strict=True):
+                embed_clip(loaded, stretched(sound, float(factor)))
+            if row >= 0:
+                spent[row] = between - begun, time.perf_counter() - between
+    each = np.arange(batches)
+    ratio = spent[:, 1] / spent[:, 0]
+    values = {
+        "translated, ms a batch": 1e3 * spent[:, 0],
+        "stretched, ms a batch": 1e3 * spent[:, 1],
+        "times faster": ratio,
+    }
+    rows = []
+    for metric, found in values.items():
+        low, high = median_interval(found)
+        rows.append(
+            Row(
+                f"Time of {batch} augmented embeddings, one core",
+                encoder,
+                metric,
+                float(np.median(found)),
+                len(each),
+                low=low,
+                high=high,
+            )
+        )
+    return rows
+
+
+def stretched(audio: Audio, factor: float) -> Audio:
+    """The middle of a sound that is in memory, at another tempo."""
+    lasting = audio.duration / 2
+    start, stop = (int((audio.duration + side * lasting * factor) / 2 * audio.sample_rate) for side in (-1, 1))
+    return stretch(Audio(audio.samples[start:stop], audio.sample_rate), factor)
+
+
+def median_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of a median."""
+    drawn = np.random.default_rng(0).integers(len(values), size=(2000, len(values)))
+    low, high = np.percentile(np.median(values[drawn], axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def own_estimate(recordings: Sequence[Recording], seconds: float) -> NDArray[np.float64]:
+    """The library's estimate without any training, from the same clips."""
+    loaded, found = encoders.load("rhythm"), []
+    for one in recordings:
+        audio = excerpt(one, 1.0, seconds=seconds, longest=1.0)
+        wave = torch.from_numpy(np.array(resample(audio.samples, audio.sample_rate, loaded.card.sample_rate)))[None]
+        with torch.inference_mode():
+            told = estimate_tempo(loaded.outputs(wave)["autocorrelation"][0].mean(0).numpy())
+        found.append(np.nan if told is None else told.bpm)
+    return np.array(found)
+
+
+def main() -> None:
+    """Train and test every combination, and write ``results/tempo_prediction.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few songs, short trainings; writes nothing")
+    parser.add_argument("--songs", type=int, help="of the renders; all of them otherwise")
+    parser.add_argument("--workers", type=int, default=1, help="processes that embed")
+    given = parser.parse_args()
+    quick = given.quick
+    sides = splits(5 if quick else given.songs)
+    seeds, steps, learning, most = ((0,), 100, 200, 6) if quick else (SEEDS, 2000, 3000, None)
+    tests = {f"Renders of held-out songs with another soundfont ({TEST_FONT}), synthetic": (sides["test"], CLIP)}
+    if (built := data_folder("game-music") / "game-music.pyjama").exists():
+        games = load(built)
+        held = [key for key, entry in games.items() if entry.annotations.labels.get("part") == ("test",)]
+        tests["Game music, test part (tempi: estimates on which two networks agree)"] = (games.subset(held), 30.0)
+    rows: list[Row] = []
+    times: list[Row] = []
+    goals = []
+    for encoder in [name for name in ENCODERS if name in encoders.names()]:
+        train, bpm = clips(sides["train"], encoder, given.workers)
+        valid, valid_bpm = clips(sides["valid"], encoder, given.workers)
+        transform = translator(encoder, train.pairs, valid.pairs, learning)
+        ways = {"none": "none", "stretched": "stretched", "translated": transform}
+        models = {
+            name: [
+                fit_tempo_classifier(train.pairs, bpm, valid.pairs, valid_bpm, augment=way, steps=steps, seed=seed)
+                for seed in seeds
+            ]
+            for name, way in ways.items()
+        }
+        for where, (data, seconds) in tests.items():
+            held, truth = clips(data, encoder, given.workers, most=most, factors=np.ones(1), seconds=seconds)
+            vectors = held.pairs.vectors[:, held.pairs.original]
+            groups = np.unique(held.pairs.groups, return_inverse=True)[1]
+            for name, trained in models.items():
+                guesses = [np.array([one.bpm for one in model.estimate(vectors)]) for model in trained]
+                rows += accuracies(where, f"{encoder}, {NAMES[name]}", truth, guesses, groups)
+            if encoder == "rhythm":
+                rows += accuracies(
+                    where, "rhythm, no training (gliss tempo)", truth, [own_estimate(held.recordings, seconds)], groups
+                )
+        timed = timing(encoder, train.recordings, transform, *((2, 2) if quick else (BATCHES, BATCH)))
+        times += timed
+        goals.append(
+            {
+                "issue_line": f"{encoder}: translating at least 40 times as fast as stretching and embedding",
+                "goal": GOAL,
+                "value": timed[-1].value,
+                "met": timed[-1].value >= GOAL,
+            }
+        )
+    for row in rows + times:
+        print(
+            f"{row.data[:20]:20} {row.system:45} {row.metric:24} {row.value:.3f} ({row.low:.3f}..{row.high:.3f}), n {row.n}"
+        )
+    if quick:
+        return
+    write("tempo_prediction", [*rows, *times], seed=0, title="Tempo from frozen embeddings", goals=goals, notes=NOTES)
+
+
+NOTES = [
+    "A classifier over log-spaced tempi (two hidden layers of 256) hears one pooled embedding of a clip of 13 s "
+    "(the middle of a rendering of 26 s; of game music, of 30 s) and names the tempo. It is trained on the songs of the recipe `tempo/renders` with the "
+    "soundfonts FluidR3_GM and MuseScore_General_Full; validation songs choose among its states. Accuracies are means over three seeds, "
+    "intervals are over songs (games).",
+    "",
+    "*Stretched and embedded again*: every clip at nine tempi from half to double, stretched by `glissando.audio.stretch` and embedded. "
+    "*Translated embeddings*: the originals' embeddings at the same factors, by the exact shift for encoders whose dimensions are rates, "
+    "else by a translator that was learned from the stretched clips of the same training songs (which must be made once, whatever is trained later).",
+    "",
+    "Time: both ways in turn on the same clips, in one process on one core, medians over batches; reading the audio is not counted, and "
+    "neither is the embedding of the originals, which both need.",
+]
+
+
+if __name__ == "__main__":
+    main()
