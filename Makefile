@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -56,6 +56,10 @@ bench-pitch: $(VENV)/.dev
 # Ten minutes of a core, after: gliss data build pop909-renders --from DIR. The same archive or folder again: make bench-key POP909=DIR
 bench-key: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python key.py --labels "$(POP909)" $(QUICK)
+
+# A quarter of an hour, after: gliss data build tempo-renders --from DIR, gliss data build game-music
+bench-music: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python music.py $(QUICK)
 
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)

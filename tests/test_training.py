@@ -31,6 +31,7 @@ from glissando.training import (
     list_runs,
     load_recipe,
     over_seeds,
+    read_recipe,
     repeat,
     resume,
     shipped,
@@ -175,7 +176,7 @@ def test_chunks_are_the_whole(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> 
     wave, _ = tones(0)
     long = np.tile(wave, 3)
     heard = estimator.hear(long)
-    monkeypatch.setattr("glissando.training.estimator.FEATURE_SECONDS", 3.2)
+    monkeypatch.setattr("glissando.training.network.FEATURE_SECONDS", 3.2)
     assert (estimator.hear(long) - heard).abs().max() < 2e-3
 
 
@@ -229,7 +230,7 @@ def test_the_verbs_work_together(recipe: Path, tmp_path: Path) -> None:
     assert "conv2d" in run_gliss("model", "show", recipe) and "conv2d" in run_gliss("model", "show", "pitch/hcqt-conv")
 
 
-@pytest.mark.parametrize("name", [name for name in shipped() if name != TRANSLATION])
+@pytest.mark.parametrize("name", [name for name in shipped() if name != TRANSLATION and "task" in read_recipe(name)])
 def test_shipped_recipes_build_a_model_as_large_as_their_targets(name: str) -> None:
     recipe = load_recipe(name, changes=["data.patch=48"])
     estimator = Estimator(recipe, name=name)

@@ -79,7 +79,7 @@ def _present(name: str) -> bool:
     card = encoders.card(name)
     if name == "mule":
         return encoders.mule.weights_folder().is_dir()
-    return not card.weights_sha256 or encoders.weights_path(card).exists()
+    return card.source == encoders.SHIPPED or not card.weights_sha256 or encoders.weights_path(card).exists()
 
 
 def _copy_mule(source: Path) -> None:

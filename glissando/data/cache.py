@@ -38,9 +38,20 @@ class FeatureCache:
         Where to keep them; the user's cache if None.
     tempo_ratio : float
         The audio is stretched to so many times its tempo first.
+    excerpt : float, optional
+        Seconds from the middle of longer recordings that are taken before that; all of them if None.
     """
 
-    def __init__(self, feature: Feature, spec: object, *, folder: Path | None = None, tempo_ratio: float = 1.0) -> None:
+    def __init__(
+        self,
+        feature: Feature,
+        spec: object,
+        *,
+        folder: Path | None = None,
+        tempo_ratio: float = 1.0,
+        excerpt: float | None = None,
+    ) -> None:
+        self.excerpt = excerpt
         self.feature, self.first, self.tempo_ratio = feature.eval(), feature.first, tempo_ratio
         self.sample_rate, self.frame_rate = int(feature.sample_rate), float(feature.frame_rate)
         told = [VERSION, spec, self.sample_rate, self.frame_rate, self.first]
@@ -68,7 +79,8 @@ class FeatureCache:
             A file that may not exist yet.
         """
         if entry.key not in self._paths:
-            self._paths[entry.key] = self.folder / f"{entry.fingerprint()}.npy"
+            cut = "" if self.excerpt is None or entry.duration <= self.excerpt else f"-{self.excerpt:g}"
+            self._paths[entry.key] = self.folder / f"{entry.fingerprint()}{cut}.npy"
         return self._paths[entry.key]
 
     def has(self, entry: Entry) -> bool:
@@ -132,7 +144,11 @@ class FeatureCache:
     def _compute(self, entry: Entry) -> NDArray[np.float16]:
         if self.feature is None:
             raise RecipeError(f"{entry.key}: its feature is not in the cache; fill it before loaders start")
-        waveform = resample(entry.read(), entry.sample_rate, self.sample_rate)
+        start, stop = 0.0, None
+        if self.excerpt is not None and entry.duration > self.excerpt:
+            start = (entry.duration - self.excerpt) / 2
+            stop = start + self.excerpt
+        waveform = resample(entry.read(start, stop), entry.sample_rate, self.sample_rate)
         if self.tempo_ratio != 1:
             waveform = stretch(Audio(waveform, self.sample_rate), self.tempo_ratio).samples
         with torch.inference_mode():

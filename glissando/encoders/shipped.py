@@ -14,6 +14,7 @@ from ..errors import ModelError
 from ..features import FEATURES, Feature
 from ..nn import Model, build
 
+SHIPPED = "glissando"  # source of the card of an encoder whose weights come with the package
 RECIPE, WEIGHTS = "recipe.yaml", "weights.safetensors"
 
 

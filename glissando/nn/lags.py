@@ -70,8 +70,6 @@ def autocorrelation(inputs: Sequence[int], *, shortest: int, longest: int, lags:
     sequence_dim(inputs)
     low, high = count(shortest, "shortest"), count(longest, "longest")
     if not low < high < inputs[1]:
-        raise ValueError(
-            f"shortest must be below longest, and longest below the {inputs[1]:,} frames; got {low}, {high}"
-        )
+        raise ValueError(f"shortest {low} and longest {high} must rise, and stay below the {inputs[1]:,} frames")
     steps = torch.linspace(0, 1, count(lags, "lags", low=2, high=10_000), dtype=torch.float64)
     return Autocorrelation((low * (high / low) ** steps).float())

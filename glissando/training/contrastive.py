@@ -41,6 +41,8 @@ class Contrastive(Paradigm):
         Tempi lie within so many octaves of the original's.
     stretched : sequence of float
         Tempo ratios at which the audio is kept beside the original.
+    excerpt : float, optional
+        Seconds from the middle of longer recordings that views are taken of; all of them if None.
     equivariance : float
         Weight of the steps from tempo to tempo; that of views at one tempo is 1.
     hidden : int
@@ -66,6 +68,7 @@ class Contrastive(Paradigm):
         views: int = 4,
         octaves: float = 1.0,
         stretched: Sequence[float] = (0.7071, 1.4142),
+        excerpt: float | None = None,
         equivariance: float = 1.0,
         hidden: int = 256,
     ) -> None:
@@ -75,6 +78,7 @@ class Contrastive(Paradigm):
         if temperature <= 0 or views < 2 or not all(0.25 <= ratio <= 4 for ratio in stretched):
             raise ValueError("temperature must be above 0, views at least 2, and stretched ratios within 0.25..4")
         self.temperature, self.views, self.octaves, self.equivariance = temperature, views, octaves, equivariance
+        self.excerpt = excerpt
         self.ratios = [1.0, *stretched] if views > 2 else [1.0]
         self.predictor = LearnedTranslator("", example.shape[1], hidden=hidden, depth=1) if views > 2 else None
         self._seen: list[tuple[Tensor, Tensor]] = []
@@ -111,7 +115,7 @@ class Contrastive(Paradigm):
         Views
             One example a recording.
         """
-        caches = [network.cache(tempo_ratio=ratio) for ratio in self.ratios]
+        caches = [network.cache(tempo_ratio=ratio, excerpt=self.excerpt) for ratio in self.ratios]
         return Views(
             caches, entries, frames=part.patch, count=self.views, octaves=self.octaves, training=training, seed=seed,
             progress=told,

@@ -75,7 +75,9 @@ class Network:
             found = self.feature(torch.zeros(1, int(seconds * self.feature.sample_rate)))
         return torch.zeros(2, *found.shape[1:3], self.recipe.data.patch)
 
-    def cache(self, *, folder: Path | None = None, tempo_ratio: float = 1.0) -> FeatureCache:
+    def cache(
+        self, *, folder: Path | None = None, tempo_ratio: float = 1.0, excerpt: float | None = None
+    ) -> FeatureCache:
         """Make the cache of this feature.
 
         Parameters
@@ -84,13 +86,15 @@ class Network:
             Where; the user's cache if None.
         tempo_ratio : float
             Of the audio, stretched.
+        excerpt : float, optional
+            Seconds from the middle of longer recordings; all of them if None.
 
         Returns
         -------
         FeatureCache
             Keyed by the feature's parameters.
         """
-        return FeatureCache(self.feature, self.recipe.feature, folder=folder, tempo_ratio=tempo_ratio)
+        return FeatureCache(self.feature, self.recipe.feature, folder=folder, tempo_ratio=tempo_ratio, excerpt=excerpt)
 
     def times(self, frames: int) -> NDArray[np.float64]:
         """Tell the centres of frames.
