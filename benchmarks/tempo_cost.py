@@ -1,4 +1,4 @@
-"""What a translation costs, alone and in a search. Part of `tempo.py`."""
+"""What embeddings and translations cost, alone and in a search. Part of `tempo.py`."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def rows(*, quick: bool) -> list[Row]:
                     high,
                 )
             )
+    for name in ("gliss-tempo", "rhythm", "gliss-music", "musicnn-msd"):
+        encoder = glissando.encoders.load(name)
+        wave = torch.from_numpy(rng.normal(0, 0.1, (1, 60 * encoder.card.sample_rate)).astype(np.float32))
+        low, middle, high = timed(embed(encoder, wave), 5)
+        made.append(Row("Cost of embedding, one core", name, "a minute of audio", middle, 5, "s", low, high))
     card, shift = glissando.encoders.card("gliss-tempo"), ShiftTranslator("gliss-tempo")
     gallery = rng.normal(size=(GALLERY // (10 if quick else 1), card.dim)).astype(np.float32)
     plain = timed(lambda: gallery @ gallery[0], TIMES)
@@ -62,6 +67,16 @@ def run(transform: Transform, vectors: torch.Tensor) -> Callable[[], object]:
     def once() -> object:
         with torch.inference_mode():
             return transform(vectors, tempo_ratio=1.3)
+
+    return once
+
+
+def embed(encoder: glissando.encoders.Encoder, wave: torch.Tensor) -> Callable[[], object]:
+    """One embedding, without gradients."""
+
+    def once() -> object:
+        with torch.inference_mode():
+            return encoder(wave)
 
     return once
 
