@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 
 from ..errors import RecipeError
 from ..paths import aside
 from .card import card
+from .fit import all_chosen
 from .runs import CARD, ENVIRONMENT, HEADS, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
+
+ATTRIBUTION = "attribution.csv"
+NAMED = ("title", "composer", "licence")
+
+logger = logging.getLogger("glissando")
 
 
 def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
     """Copy a trained run to a folder that can be passed on: no checkpoints, no logs, weights as float16.
+
+    Where entries that it was trained on have licences of their own, ``attribution.csv`` names them.
 
     Parameters
     ----------
@@ -51,8 +61,26 @@ def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
                 save_file(halves, file)
     for name in (SPLIT, ENVIRONMENT, RECIPE):
         shutil.copyfile(run.folder / name, target / name)
+    _attribute(run, target / ATTRIBUTION)
     result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}
     write(target / RESULT, json.dumps(result, indent=1))
     copy = Run.open(target)
     write(target / CARD, card(copy, note=note))
     return copy
+
+
+def _attribute(run: Run, path: Path) -> None:
+    """List what the run was trained and chosen by, with title, composer and licence."""
+    try:
+        data = all_chosen(run.recipe.data)
+    except RecipeError as error:
+        logger.warning("%s: names no licences of what it was trained on, which is not here: %s", path.parent, error)
+        return
+    keys = [key for part in ("train", "valid") for key in run.split().parts[part] if key in data]
+    labels = {key: data[key].annotations.labels for key in keys}
+    rows = [
+        [key, *("; ".join(held.get(name, ())) for name in NAMED)] for key, held in labels.items() if "licence" in held
+    ]
+    if rows:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["entry", *NAMED], *rows])
