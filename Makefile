@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-retrieval bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-training peer-musicnn peer-basic-pitch peer-tempocnn peer-game-tempo lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -26,13 +26,10 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --strict --quiet
 
-bench: bench-parity bench-retrieval bench-index bench-search bench-contour bench-faults
+bench: bench-parity bench-index bench-search bench-contour bench-faults
 
 bench-parity: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python parity.py
-
-bench-retrieval: $(VENV)/.dev
-	cd benchmarks && ../$(BIN)/python retrieval.py
 
 # These take QUICK=--quick for a look in about a minute, which writes nothing.
 bench-index: $(VENV)/.dev
@@ -81,18 +78,25 @@ peer-musicnn: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python parity.py --inputs $(PEERS)/inputs
 	$(PEERS)/musicnn/bin/python benchmarks/peers/musicnn/run.py tests/golden/musicnn.npz $(PEERS)/inputs/*
 
-# Tempo labels of the game music, from tempocnn's own environment.
-peer-tempocnn: $(VENV)/.dev
+# tempocnn's own environment.
+$(PEERS)/tempocnn/.made:
 	$(PYTHON) -m venv $(PEERS)/tempocnn
 	$(PEERS)/tempocnn/bin/pip install -q -r benchmarks/peers/tempocnn/requirements.txt
-	cd benchmarks && ../$(BIN)/python retrieval.py --clips
-	$(PEERS)/tempocnn/bin/python benchmarks/peers/tempocnn/run.py benchmarks/peers/tempocnn/labels.json $(CACHE)/benchmarks/originals/*.wav
+	touch $@
 
-# Tempo labels of the data set game-music: of recordings that have none yet. After: gliss data build game-music, make peer-tempocnn.
-peer-game-tempo: $(VENV)/.dev
+# Tempo labels of the data set game-music: of recordings that have none yet. After: gliss data build game-music.
+peer-tempocnn: $(VENV)/.dev $(PEERS)/tempocnn/.made
 	cd benchmarks && ../$(BIN)/python game_tempo.py --clips
 	$(PEERS)/tempocnn/bin/python benchmarks/peers/tempocnn/run.py $(PEERS)/game-tempo.json $(CACHE)/benchmarks/game-tempo/*.wav
 	cd benchmarks && ../$(BIN)/python game_tempo.py --labels $(PEERS)/game-tempo.json
+
+# An hour of two cores. From POP909 and ASAP as their publishers have them: make bench-tempo POP909=DIR ASAP=DIR INSTRUMENTS=DIR
+bench-tempo: $(VENV)/.dev $(PEERS)/tempocnn/.made
+	$(BIN)/gliss data build game-music
+	[ -z "$(POP909)" ] || $(BIN)/gliss data build tempo-renders --from "$(POP909)"
+	[ -z "$(ASAP)" ] || $(BIN)/gliss data build asap --from "$(ASAP)"
+	[ -z "$(INSTRUMENTS)" ] || $(BIN)/gliss data build instruments --from "$(INSTRUMENTS)"
+	cd benchmarks && ../$(BIN)/python tempo.py --workers 2 --tempocnn $(PEERS)/tempocnn/bin/python $(QUICK)
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock

@@ -13,7 +13,7 @@ from pathlib import Path
 from glissando.data.packages import fetch as fetch_packages
 from glissando.data.packages import recordings
 
-# In this order, which numbers the clips of peers/tempocnn/labels.json.
+# In this order, which numbers the clips of the other benchmarks.
 PACKAGES = (
     "wesnoth-1.16-music",
     "ufoai-music",

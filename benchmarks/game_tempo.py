@@ -1,9 +1,9 @@
-"""Tempo labels of the data set game-music: tempocnn on the middle 30 s of every recording, as in `retrieval.py`.
+"""Tempo labels of the data set game-music: tempocnn on the middle 30 s of every recording.
 
     python benchmarks/game_tempo.py --clips        # cut what has no estimate yet, for the peer to label
     python benchmarks/game_tempo.py --labels FILE  # add the peer's answers to the table in the package
 
-`make peer-game-tempo` does both with the peer between them.
+`make peer-tempocnn` does both with the peer between them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import soundfile
-from retrieval import RATE, cut, excerpt
 
-from glissando.audio import is_silent
+from glissando.audio import is_silent, read
 from glissando.data.builders.games import TEMPO, music_of, source_folder
 from glissando.paths import cache_dir
 
 CHARACTERS = 12  # of a SHA-256
+CLIP, RATE = 30.0, 22_050  # seconds, Hz
 
 
 def main() -> None:
@@ -40,12 +41,10 @@ def main() -> None:
         elif known.get(piece.key, {}).get("sha256") == name:
             table[piece.key] = known[piece.key]
         elif arguments.clips and not (clips / f"{name}.wav").exists():
-            whole = clips / f"{name}.flac"
-            cut(piece.recording.path, piece.recording.duration, whole)
-            clip = excerpt(whole, 1.0)
-            whole.unlink()
-            if not is_silent(clip.samples):
-                soundfile.write(clips / f"{name}.wav", clip.samples, RATE)
+            start = max(0.0, (piece.recording.duration - CLIP) / 2)
+            samples = read(piece.recording.path, sample_rate=RATE, start=start, end=start + CLIP).samples
+            if not is_silent(samples):
+                soundfile.write(clips / f"{name}.wav", np.clip(samples, -1, 1), RATE)
     if arguments.labels is not None:
         lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(table[key])}" for key in sorted(table))
         TEMPO.write_text(f"{{\n{lines}\n}}\n")

@@ -129,7 +129,9 @@ def test_describing_files(folder: Path, tmp_path: Path) -> None:
     run("embed", folder, "-o", tmp_path / "v.npz", code=3)
     with np.load(tmp_path / "v.npz", allow_pickle=False) as arrays:
         assert (
-            arrays["musicnn-msd"].shape == (6, 200) and arrays["rhythm"].shape == (6, 72) and len(arrays["path"]) == 6
+            arrays["musicnn-msd"].shape == (6, 200)
+            and arrays["gliss-tempo"].shape == (6, 240)
+            and len(arrays["path"]) == 6
         )
     run("embed", folder / "a80.wav", "-o", tmp_path / "v.parquet", "-e", "rhythm", "--frames")
     table = pq.read_table(tmp_path / "v.parquet")

@@ -64,7 +64,7 @@ def rhythm(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 
 def test_a_contour_holds_the_embedding_and_all_its_translations(rhythm: np.ndarray) -> None:
-    curve, shift = contour(ShiftTranslator(), rhythm), ShiftTranslator()
+    curve, shift = contour(ShiftTranslator("rhythm"), rhythm), ShiftTranslator("rhythm")
     np.testing.assert_allclose(curve.points[np.flatnonzero(curve.factors == 1)[0]], rhythm, atol=1e-6)
     ratios = np.array([0.5, 0.613, 0.87, 1.0, 1.04, 1.5, 1.97])
     rows = np.stack([shift(torch.from_numpy(rhythm), tempo_ratio=ratio).numpy() for ratio in ratios])
@@ -78,10 +78,10 @@ def test_a_contour_holds_the_embedding_and_all_its_translations(rhythm: np.ndarr
 def test_one_call_translates_to_many_tempi(rhythm: np.ndarray) -> None:
     two = torch.from_numpy(np.stack([rhythm, rhythm[::-1]]))
     ratios = torch.tensor([[0.7], [1.0], [1.31]])
-    together = ShiftTranslator()(two, tempo_ratio=ratios)
+    together = ShiftTranslator("rhythm")(two, tempo_ratio=ratios)
     assert together.shape == (3, 2, 72)
     for i, ratio in enumerate(ratios[:, 0].tolist()):
-        torch.testing.assert_close(together[i], ShiftTranslator()(two, tempo_ratio=ratio), atol=1e-5, rtol=0)
+        torch.testing.assert_close(together[i], ShiftTranslator("rhythm")(two, tempo_ratio=ratio), atol=1e-5, rtol=0)
 
 
 def test_any_translator_makes_a_contour() -> None:
@@ -95,7 +95,7 @@ def test_any_translator_makes_a_contour() -> None:
 
 
 def test_the_nearest_point_is_that_of_a_search_point_by_point(rhythm: np.ndarray) -> None:
-    curve = contour(ShiftTranslator(), rhythm)
+    curve = contour(ShiftTranslator("rhythm"), rhythm)
     rows = unit(np.random.default_rng(1).standard_normal((200, 72)) + 6 * rhythm)
     rows[3], rows[4] = np.nan, 0
     shares = np.linspace(0, 1, 41)
@@ -114,14 +114,17 @@ def test_the_nearest_point_is_that_of_a_search_point_by_point(rhythm: np.ndarray
 def test_blocks_move_together(rhythm: np.ndarray) -> None:
     """Two blocks that move with the tempo meet a row at one factor, that of (about) the largest sum."""
     rng = np.random.default_rng(2)
-    curves = {"rhythm": contour(ShiftTranslator(), rhythm), "other": contour(Turn(), unit(rng.standard_normal(6)))}
+    curves = {
+        "rhythm": contour(ShiftTranslator("rhythm"), rhythm),
+        "other": contour(Turn(), unit(rng.standard_normal(6))),
+    }
     rows = {"rhythm": unit(rng.standard_normal((50, 72)) + 4 * rhythm), "other": unit(rng.standard_normal((50, 6)))}
     rows["other"][7] = np.nan
     weights = {"rhythm": 0.3, "other": 0.7}
     similarities, factors = nearest(curves, rows, weights)
     score = sum(weights[block] * np.nan_to_num(similarities[block]) for block in weights)
     fine = 2 ** np.linspace(-1, 1, 1201)
-    z = {"rhythm": ShiftTranslator(), "other": Turn()}
+    z = {"rhythm": ShiftTranslator("rhythm"), "other": Turn()}
     dense = {b: translations(z[b], curves[b].points[12], fine) for b in weights}
     sums = sum(weights[b] * np.nan_to_num(rows[b] @ dense[b].T) for b in weights)
     np.testing.assert_allclose(score, sums.max(axis=1), atol=0.03)

@@ -106,7 +106,7 @@ def test_shift_is_what_stretching_does(ratio: float) -> None:
     """120 BPM stretched by 1.25 sounds as 150; the shifted embedding is nearer to that than the unshifted one."""
     original, bpm = rhythm_of(110)
     stretched, faster = rhythm_of(110, ratio=ratio, seconds=60)
-    shifted = ShiftTranslator()(original, tempo_ratio=ratio)
+    shifted = ShiftTranslator("rhythm")(original, tempo_ratio=ratio)
     # Clicks have peaks narrower than the axis is fine, the hardest case for reading between its points.
     assert float(shifted @ stretched) > 0.5
     assert float(shifted @ stretched) > float(original @ stretched) + 0.5
@@ -115,7 +115,7 @@ def test_shift_is_what_stretching_does(ratio: float) -> None:
 
 def test_shift_there_and_back_and_by_one() -> None:
     original, _ = rhythm_of(110)
-    shift = ShiftTranslator()
+    shift = ShiftTranslator("rhythm")
     assert torch.allclose(shift(original, tempo_ratio=1.0), original, atol=1e-5)
     inner = slice(12, 60)  # what left the axis does not come back
     back = shift(shift(original, tempo_ratio=1.2), tempo_ratio=1 / 1.2)

@@ -25,8 +25,8 @@ from glissando.data import (
 )
 from glissando.encoders import card
 from glissando.errors import RecipeError
-from glissando.latent import LearnedTranslator, ShiftTranslator, embed_at_tempi, similarity, translator
-from glissando.latent.tempo_pairs import excerpt
+from glissando.latent import LearnedTranslator, ShiftTranslator, similarity, translator
+from glissando.latent.tempo_pairs import embed_at_tempi, excerpt
 from glissando.training import load_translation_recipe, train_translation
 from glissando.training.translation import PairData, draw_sides
 
@@ -62,7 +62,7 @@ def test_clips_of_a_space_with_rates_are_shifts_of_one_another(songs: Path, tmp_
     assert made.pairs.vectors.shape == (4, 3, 72) and made.computed == 4 and not made.failed
     np.testing.assert_allclose(np.linalg.norm(made.pairs.vectors, axis=-1), 1, atol=1e-4)
     no_op = LearnedTranslator("rhythm:0", 72, hidden=0)
-    assert similarity(ShiftTranslator(), made.pairs) > similarity(no_op, made.pairs) + 0.2
+    assert similarity(ShiftTranslator("rhythm"), made.pairs) > similarity(no_op, made.pairs) + 0.2
 
 
 def test_what_was_embedded_is_kept_and_a_killed_run_goes_on(songs: Path, tmp_path: Path) -> None:

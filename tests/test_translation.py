@@ -75,7 +75,7 @@ def turned() -> TempoSubspace:
 def translating(request: pytest.FixtureRequest) -> tuple[Transform, torch.Tensor]:
     """A translator, and embeddings of its space."""
     if request.param == "shift":
-        return ShiftTranslator(), grooves()
+        return ShiftTranslator("rhythm"), grooves()
     name = {"learned": "trained", "subspace": "turned"}[request.param]
     return request.getfixturevalue(name), torch.from_numpy(clips(2).vectors[:, 4])
 

@@ -37,7 +37,7 @@ def embed(
 
     if out.suffix not in (".npz", ".parquet"):
         raise GlissandoError(f"{out}: name a file that ends in .npz or .parquet")
-    names = encoder or ["musicnn-msd", "rhythm"]
+    names = encoder or ["musicnn-msd", "gliss-tempo"]
     found: list[tuple[str, Embedded]] = []
     try:
         embed_each(

@@ -47,7 +47,7 @@ def tempo(
             console.print(f"[bold]{escape(path.name)}[/]  {words}", soft_wrap=True, highlight=False)
 
     try:
-        embed_each(files, Embedder({"rhythm": encoders.load("rhythm")}), show)
+        embed_each(files, Embedder({"rhythm": encoders.load("gliss-tempo")}), show)
     finally:
         if output == "json":
             print_json(rows)

@@ -1,10 +1,11 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, gliss_music, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, gliss_music, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
 from .gliss_music import MusicEncoder
+from .gliss_tempo import TempoEncoder
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
 from .shipped import SHIPPED
@@ -19,12 +20,14 @@ __all__ = [
     "MusicEncoder",
     "RhythmEncoder",
     "StreamFramer",
+    "TempoEncoder",
     "aisfx",
     "card",
     "check_sha256",
     "chroma",
     "fetch_wheel",
     "gliss_music",
+    "gliss_tempo",
     "load",
     "mule",
     "musicnn",

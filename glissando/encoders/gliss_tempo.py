@@ -14,13 +14,13 @@ from ..nn import Model
 from .base import Encoder, EncoderCard, RateAxis
 from .framing import Framing
 from .registry import register
-from .shipped import read_network, shipped_folder
+from .shipped import SHIPPED, read_network, shipped_folder
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW, WINDOW_HOP = 15.0, 7.5  # seconds
 FIRST, RATES = 18, 120  # of the tempogram's bins: five octaves, 20 to 640 BPM
 PATTERN = 0.3  # weight of the autocorrelation, which tells rhythms of one tempo apart, beside that of the tempo
-SHA256 = "9f2c"
+SHA256 = "c8964ef01a23f383c41f6879319eb4ccd3f66727d095def8d780b44d8ac1a615"
 
 
 class TempoEncoder(Encoder):
@@ -81,10 +81,11 @@ register(
         window=WINDOW,
         frame_rate=1 / WINDOW_HOP,
         licence="Apache-2.0",
-        source="glissando",
+        source=SHIPPED,
         paper="Glissando; after Schreiber & Mueller, ISMIR 2018, and Foote & Uchihashi, ICME 2001",
         block="rhythm",
         weights_sha256=SHA256,
+        weights_mb=0.2,
         rates=RateAxis(BINS_PER_OCTAVE, centred=(False, True)),
         preprocessing=f"16 kHz mono, tempogram of 15 s, square root of the beat posterior and {PATTERN} times the "
         "autocorrelation at 120 rates 0.34..10.5 Hz",

@@ -11,7 +11,7 @@ from .rhythm import log_rates
 
 SLOWEST, FASTEST = 40.0, 220.0  # BPM that are considered
 # Preferred tempo in BPM and its spread in nepers, and how much each metrical level speaks for a tempo: fitted to
-# tempocnn's labels on Debian's game music (benchmarks/retrieval.py); the demo tracks were not used.
+# tempocnn's labels on Debian's game music; the demo tracks were not used.
 PREFERRED, SPREAD = 106.0, 0.55
 LEVELS = {1 / 4: 1.0, 1 / 2: 1.0, 2 / 3: 0.5, 1: 1.0, 3 / 2: -0.1, 2: 0.8, 4: 0.4}
 

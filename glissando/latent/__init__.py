@@ -1,4 +1,7 @@
-"""Embedding to embedding: tempo translation and contours, transposition, and maps."""
+"""Embedding to embedding: tempo translation and contours, transposition, and maps.
+
+Clips at several tempi are in `latent.tempo_pairs`, which needs data sets and so takes longer to import.
+"""
 
 from .contour import Contour, translations
 from .key import KeyShift
@@ -8,7 +11,6 @@ from .pairs import Pairs, retrieval, similarity
 from .sphere import slerp
 from .subspace import TempoSubspace, fit_subspace, tempo_shares
 from .tempo import ShiftTranslator, Transform
-from .tempo_pairs import TempoPairs, embed_at_tempi
 from .translators import load_translator, save_translator, translator, translator_folder
 
 __all__ = [
@@ -17,10 +19,8 @@ __all__ = [
     "LearnedTranslator",
     "Pairs",
     "ShiftTranslator",
-    "TempoPairs",
     "TempoSubspace",
     "Transform",
-    "embed_at_tempi",
     "fit_subspace",
     "fit_translator",
     "load_translator",

@@ -43,7 +43,7 @@ class ShiftTranslator(Transform):
     comes from rate r / ratio. What lies beyond the axis is held at its edge.
     """
 
-    def __init__(self, encoder: str = "rhythm") -> None:
+    def __init__(self, encoder: str = "gliss-tempo") -> None:
         super().__init__()
         found = card(encoder)
         if found.rates is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from .. import encoders
 
 DEFAULT_WEIGHTS = {"timbre": 0.5, "rhythm": 0.5}  # of a query; other blocks weigh nothing until they are named
-DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "rhythm", "chroma": "chroma"}
+DEFAULT_BLOCKS = {"timbre": "musicnn-msd", "rhythm": "gliss-tempo", "chroma": "chroma"}
 
 
 @dataclass(frozen=True)

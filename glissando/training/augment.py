@@ -263,6 +263,45 @@ class Mix(nn.Module):
         return {**batch, "feature": torch.log1p(power + power[other] * level)}
 
 
+@AUGMENTATIONS.register("perturb")
+class Perturb(nn.Module):
+    """Noise on all values, and channels left out, for features whose channels say alike things, such as tempograms.
+
+    Parameters
+    ----------
+    feature : Feature
+        Any.
+    noise : float
+        Standard deviation over that of the channel.
+    drop : float
+        Probability of a channel to be zero.
+    """
+
+    def __init__(self, feature: Feature, *, noise: float = 0.1, drop: float = 0.1) -> None:
+        super().__init__()
+        if noise < 0 or not 0 <= drop < 1:
+            raise ValueError(f"noise must be positive and drop within 0..1; got {noise:g} and {drop:g}")
+        self.noise, self.drop = noise, drop
+
+    def forward(self, batch: Batch) -> Batch:
+        """Change a batch.
+
+        Parameters
+        ----------
+        batch : dict
+            With a ``feature``.
+
+        Returns
+        -------
+        dict
+            Another batch.
+        """
+        given = batch["feature"]
+        noisy = given + self.noise * given.std((2, 3), keepdim=True) * torch.randn_like(given)
+        kept = torch.rand(*given.shape[:2], 1, 1, device=given.device) >= self.drop
+        return {**batch, "feature": noisy * kept}
+
+
 def _check_power(feature: Feature) -> None:
     if getattr(feature, "scale", None) is None:
         raise ValueError("needs a feature that is log(1 + scale * power), such as log-mel")

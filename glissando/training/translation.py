@@ -24,7 +24,6 @@ from ..latent import (
     LearnedTranslator,
     Pairs,
     Transform,
-    embed_at_tempi,
     fit_subspace,
     fit_translator,
     retrieval,
@@ -32,7 +31,7 @@ from ..latent import (
     similarity,
     translator_folder,
 )
-from ..latent.tempo_pairs import SECONDS
+from ..latent.tempo_pairs import SECONDS, embed_at_tempi
 from ..latent.translators import FILE
 from .fit import Progress
 from .recipe import Strict, checked, read_recipe
