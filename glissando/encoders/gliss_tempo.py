@@ -14,7 +14,7 @@ from ..nn import Model
 from .base import Encoder, EncoderCard, RateAxis
 from .framing import Framing
 from .registry import register
-from .shipped import read_network, shipped_folder
+from .shipped import SHIPPED, read_network, shipped_folder
 
 SAMPLE_RATE = 16_000  # Hz
 WINDOW, WINDOW_HOP = 15.0, 7.5  # seconds
@@ -81,7 +81,7 @@ register(
         window=WINDOW,
         frame_rate=1 / WINDOW_HOP,
         licence="Apache-2.0",
-        source="glissando",
+        source=SHIPPED,
         paper="Glissando; after Schreiber & Mueller, ISMIR 2018, and Foote & Uchihashi, ICME 2001",
         block="rhythm",
         weights_sha256=SHA256,

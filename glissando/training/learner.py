@@ -39,10 +39,13 @@ class Learner(lightning.LightningModule):
         self.model, self.paradigm, self.part, self.augment = model, paradigm, part, augment
 
     def on_train_epoch_start(self) -> None:
-        """Set norms and dropout to training, and draw by the epoch's number, so that a resumed run draws the same."""
-        self.model.train()
-        self.paradigm.train()  # (Lightning leaves a model in the mode in which it was given)
-        torch.manual_seed(self.part.seed * 100_003 + self.current_epoch)
+        """Set norms and dropout to training."""
+        self.model.train()  # (Lightning leaves a model in the mode in which it was given)
+        self.paradigm.train()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Draw by the step's number, so that a resumed run draws the same (loaders draw when they begin, too)."""
+        torch.manual_seed(self.part.seed * 1_000_003 + self.global_step)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Compute the loss of a batch.
