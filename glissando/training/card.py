@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .runs import Run
 
 
+ATTRIBUTION = "attribution.csv"
+TOLD = f"Title, composer and licence of the recordings that it was trained on and chosen by: `{ATTRIBUTION}`."
+
+
 def card(run: Run, *, note: str = "") -> str:
     """Describe a run that is done.
 
@@ -49,6 +53,7 @@ def card(run: Run, *, note: str = "") -> str:
         ),
         "",
         *([note, ""] if note else []),
+        *([TOLD, ""] if (run.folder / ATTRIBUTION).exists() else []),
         f"{result['parameters']:,} parameters, {result['epochs']} epochs, {result['minutes']:.1f} minutes of training "
         f"on {surroundings['machine']}; seed {run.recipe.train.seed}; tuned on validation: "
         f"{', '.join(f'{name} {value:g}' for name, value in result['tuned'].items()) or 'nothing'}.",

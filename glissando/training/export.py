@@ -11,11 +11,10 @@ from pathlib import Path
 
 from ..errors import RecipeError
 from ..paths import aside
-from .card import card
+from .card import ATTRIBUTION, card
 from .fit import all_chosen
 from .runs import CARD, ENVIRONMENT, HEADS, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
 
-ATTRIBUTION = "attribution.csv"
 NAMED = ("title", "composer", "licence")
 
 logger = logging.getLogger("glissando")
