@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import tempo_cost
@@ -78,11 +79,15 @@ class Parts:
             **{f"classifier, {name}": partial(self.classifier, name) for name in each[: 1 if self.quick else None]},
         }
 
-    def run(self, name: str) -> list[Row]:
-        """Do a part, or read what it found before."""
+    def kept(self, name: str) -> Path:
+        """Where what a part finds is kept."""
         spaces = [glissando.encoders.card(one).space_id for one in self.names if one in name or "," not in name]
         digest = hashlib.sha256(json.dumps([name, spaces, STEPS]).encode()).hexdigest()[:16]
-        path = CACHE / "parts" / f"{digest}.json"
+        return CACHE / "parts" / f"{digest}.json"
+
+    def run(self, name: str) -> list[Row]:
+        """Do a part, or read what it found before."""
+        path = self.kept(name)
         if self.quick or not path.exists():
             rows = self.all()[name]()
             if self.quick:
@@ -160,29 +165,30 @@ class Parts:
 
 
 def main() -> None:
-    """Do every part that has not been done, and write ``results/tempo.json`` after each."""
+    """Do every part that has not been done, and write ``results/tempo.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="12 clips a set, our tempo encoders; writes nothing")
     parser.add_argument(
         "--workers", type=int, default=1, help="processes that embed what translations are learned from"
     )
     parser.add_argument("--tempocnn", help="Python of the peer's environment (make peer-tempocnn)")
-    parser.add_argument("--until", help="the last part to do")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="do only these, such as tempo or 'learned, rhythm'")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     parts = Parts(quick=asked.quick, workers=asked.workers, python=asked.tempocnn)
     rows: list[Row] = []
-    left = [*parts.all()]
-    while left:
-        name = left.pop(0)
+    names = [*parts.all()]
+    missing = {name for name in names if asked.quick or not parts.kept(name).exists()}
+    for name in names:
+        if name in missing and asked.only and name not in asked.only:
+            continue
         found = parts.run(name)
+        missing.discard(name)
         show(found)
         rows += found
-        if not asked.quick:
-            missing = [f"Not measured yet: {'; '.join(left)}.", ""] if left else []
-            write("tempo", rows, seed=SEED, title="Similar but faster", notes=[*missing, *NOTES], goals=wanted(rows))
-        if name == asked.until:
-            break
+    if not asked.quick:
+        said = [f"Not measured yet: {'; '.join(name for name in names if name in missing)}.", ""] if missing else []
+        write("tempo", rows, seed=SEED, title="Similar but faster", notes=[*said, *NOTES], goals=wanted(rows))
 
 
 def show(rows: Sequence[Row]) -> None:

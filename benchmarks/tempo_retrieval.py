@@ -97,13 +97,12 @@ def chance(clips: Sequence[Clip], factors: Sequence[float]) -> Shares:
 
 
 def rows_of(data: str, system: str, scored: Shares) -> list[Row]:
-    """A row per metric; intervals over clips."""
+    """A row per metric, none where there was no query to score; intervals over clips."""
     shares, owner = scored
     rows = []
-    for m, metric in enumerate(METRICS):
-        low, high = bootstrap(shares[:, m], owner, seed=SEED) if len(shares) else (0.0, 0.0)
-        value = float(shares[:, m].mean()) if len(shares) else float("nan")
-        rows.append(Row(data, system, metric, value, len(shares), "", low, high))
+    for m, metric in enumerate(METRICS if len(shares) else ()):
+        low, high = bootstrap(shares[:, m], owner, seed=SEED)
+        rows.append(Row(data, system, metric, float(shares[:, m].mean()), len(shares), "", low, high))
     return rows
 
 
@@ -194,7 +193,7 @@ def agreement(name: str, clips: list[Clip], timbre: Vectors, rhythm: Held, chrom
     """Timbre, key and labels of a translated search's hits, over those of a plain one, both in the joint space."""
     shift = ShiftTranslator("gliss-tempo")
     queries, keys = moved(shift, rhythm.gallery, INSIDE), [estimate_key(one) for one in chroma]
-    tonic = [(key.tonic, key.mode) if key else None for key in keys]
+    tonic = [one.key if one else None for one in keys]
     groups = [clip.group for clip in clips]
     bpm = np.array([clip.bpm for clip in clips])
     outcome: dict[str, list[NDArray[np.float64]]] = {"plain": [], "translated": []}

@@ -15,7 +15,7 @@ from glissando.audio.scores import Part, Played, render, soundfonts
 from glissando.cli.demo import fetch_tracks
 from glissando.data import Entry, load, official
 from glissando.encoders import Encoder
-from glissando.paths import cache_dir
+from glissando.paths import aside, cache_dir
 from glissando.tasks.tempo import local_rates
 from glissando.training import draw_split, load_recipe
 from glissando.training.fit import chosen
@@ -147,7 +147,8 @@ def embedded(clips: Sequence[Clip], encoder: Encoder, factors: Sequence[float]) 
                     for name in ("embedding", "beats", "autocorrelation", "chroma")
                     if name in outputs
                 }
-                np.savez(path, **{name: value[0].mean(0).numpy() for name, value in kept.items()})
+                with aside(path) as part, part.open("wb") as file:
+                    np.savez(file, **{name: value[0].mean(0).numpy() for name, value in kept.items()})
                 if i % 20 == 0:
                     print(f"{encoder.card.name}: {i}/{len(clips)} at {factor:.2f}", flush=True)
             with np.load(path) as held:
