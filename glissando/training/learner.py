@@ -44,7 +44,13 @@ class Learner(lightning.LightningModule):
         self.paradigm.train()
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Draw by the step's number, so that a resumed run draws the same (loaders draw when they begin, too)."""
+        """Draw by the step's number, so that a resumed run draws the same (loaders draw when they begin, too).
+
+        Parameters
+        ----------
+        *_ : object
+            The batch and its number.
+        """
         torch.manual_seed(self.part.seed * 1_000_003 + self.global_step)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
