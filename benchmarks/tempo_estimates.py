@@ -17,7 +17,7 @@ from tempo_sets import RATE, Clip
 from glissando.features import estimate_tempo, peak_tempo
 from glissando.metrics import tempo_hit
 
-SEED = 0
+SEED, PEER = 0, "tempocnn (fcn)"
 
 Vectors = NDArray[np.float32]
 
@@ -53,14 +53,17 @@ def accuracy(name: str, clips: list[Clip], guesses: Mapping[str, NDArray[np.floa
     return made
 
 
-def rows(name: str, clips: list[Clip], beats: Vectors, similar: Vectors, python: str | None) -> list[Row]:
-    """Ours, trained and not, beside the peers."""
+def rows(name: str, clips: list[Clip], beats: Vectors, similar: Vectors) -> list[Row]:
+    """Ours, trained and not, beside librosa."""
     rough = [estimate_tempo(one) for one in similar]
     guesses = {
         "gliss-tempo": np.array([peak_tempo(one.astype(np.float64)).bpm for one in beats]),
         "rhythm (log-lag autocorrelation)": np.array([one.bpm if one else np.nan for one in rough]),
         "librosa": np.array([librosa_tempo(clip) for clip in clips]),
     }
-    if python:
-        guesses["tempocnn (fcn)"] = tempocnn(python, clips)
     return accuracy(name, clips, guesses)
+
+
+def peer(name: str, clips: list[Clip], python: str) -> list[Row]:
+    """The peer tempocnn."""
+    return accuracy(name, clips, {PEER: tempocnn(python, clips)})
