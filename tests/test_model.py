@@ -231,7 +231,7 @@ def test_model_show_takes_waveforms_sequences_and_conditions(tmp_path: Path) -> 
         ("model: {a: flatten}\ninput: {samples: 10000000000000}", "of at most 100,000,000 values"),
         ("model: {a: flatten}\ninput: 5", "input: write {channels, bins, frames} or {frames, dim}"),
         ("model: {a: nothing}\ninput: {samples: 5}", "model.a: there is no brick 'nothing'"),
-        ("model: {a: flatten}", "task: is missing"),
+        ("model: {a: flatten}", "data: is missing"),
         ("[", "is no plain YAML"),
     ],
 )
