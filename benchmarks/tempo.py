@@ -47,12 +47,12 @@ from tempo_retrieval import (
     retrieval,
     rows_of,
     translators,
-    unit,
 )
 from tempo_sets import CACHE, SETS, demo, embedded
 
 import glissando.encoders
 from glissando.latent import ShiftTranslator
+from glissando.library.embedding import unit
 
 
 class Parts:

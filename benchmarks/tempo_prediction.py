@@ -28,6 +28,7 @@ from glissando.latent.tempo_pairs import FACTORS, TempoPairs, embed_at_tempi, em
 from glissando.metrics import tempo_hit
 from glissando.tasks import fit_tempo_classifier, tempi
 from glissando.training import draw_split, load_recipe
+from glissando.training.fit import chosen
 
 SEEDS = (0, 1, 2)
 TEST_FONT = "TimGM6mb"
@@ -64,15 +65,7 @@ def clips(
 def splits(songs: int | None) -> dict[str, DataSet]:
     """The sides of the recipe tempo/renders, its songs to test also with the soundfont that trains nothing."""
     part = load_recipe("tempo/renders").data
-    every = load(part.name)
-    wanted = {name: {*np.atleast_1d(values)} for name, values in part.where.items()}
-    data = every.subset(
-        [
-            key
-            for key, one in every.items()
-            if all(values & {*one.annotations.labels[name]} for name, values in wanted.items())
-        ]
-    )
+    data, every = chosen(part), load(part.name)
     split = draw_split(data, part)
     held = {side: split.of(data, side) for side in ("train", "valid")}
     tested = {data[key].groups["piece"] for key in split.parts["test"]}

@@ -61,12 +61,6 @@ class Held:
         return self.vectors[:, self.factors.index(1.0)]
 
 
-def unit(vectors: Vectors) -> Vectors:
-    """Vectors of length 1."""
-    found: Vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
-    return found
-
-
 def retrieval(similar: Callable[[int, int], Vectors], clips: Sequence[Clip], factors: Sequence[float]) -> Shares:
     """Score the ranking that similarities give, for every clip at every factor that has enough to find."""
     bpm, names = np.array([clip.bpm for clip in clips]), np.array([clip.group for clip in clips])

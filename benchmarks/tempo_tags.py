@@ -19,6 +19,7 @@ from glissando.audio import resample
 from glissando.data import Entry, load
 from glissando.latent import Contour, ShiftTranslator, translations
 from glissando.latent.contour import FACTORS
+from glissando.library.embedding import unit
 
 KS = (1, 5, 10, 50, 100)
 LOOP = 20.0  # seconds of a looped clip
@@ -130,9 +131,3 @@ def table(data: str, scored: Mapping[str, Mapping[int, tuple[NDArray[np.float64]
         if row.system == "contour" and means["plain", row.metric] > 0
     ]
     return [*made, *gains]
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Vectors of length 1."""
-    found: Vectors = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-9)
-    return found
