@@ -32,6 +32,7 @@ from report import TABLES, Row, bootstrap, write
 from glissando import Library, encoders
 from glissando.audio import AudioStream, StreamResampler
 from glissando.encoders import StreamFramer
+from glissando.library.blocks import DEFAULT_BLOCKS
 from glissando.library.columns import matrix
 from glissando.paths import cache_dir
 
@@ -134,7 +135,8 @@ def speed_rows(system: str, spent: list[Spent]) -> list[Row]:
 
 def stage_rows(files: list[str]) -> list[Row]:
     """CPU-seconds of every stage on one core, per four minutes of audio."""
-    musicnn, rhythm = (encoders.load(name) for name in ("musicnn-msd", "rhythm"))
+    each = {block: encoders.load(name) for block, name in DEFAULT_BLOCKS.items()}
+    musicnn = each["timbre"]
     spent: dict[str, float] = {}
     audio = 0.0
 
@@ -154,7 +156,7 @@ def stage_rows(files: list[str]) -> list[Row]:
                 resampler = StreamResampler(stream.sample_rate, 16_000)
             with stage("resample to 16 kHz"):
                 chunks = [*map(resampler.push, blocks), resampler.finish()]
-            for encoder in (musicnn, rhythm):
+            for block, encoder in each.items():
                 framer = StreamFramer(encoder.framing)
                 for windows in [*map(framer.push, chunks), framer.finish()]:
                     if not len(windows):
@@ -166,7 +168,7 @@ def stage_rows(files: list[str]) -> list[Row]:
                         with stage("musiCNN: log-mel and network"):
                             encoder.encode(batch)
                     else:
-                        with stage("rhythm"):
+                        with stage(f"{block} ({encoder.card.name})"):
                             encoder.encode(batch)
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as folder:

@@ -40,6 +40,7 @@ from tempo_retrieval import (
     Held,
     ablations,
     agreement,
+    by_group,
     by_vectors,
     chance,
     material,
@@ -53,6 +54,15 @@ from tempo_sets import CACHE, SETS, demo, embedded
 import glissando.encoders
 from glissando.latent import ShiftTranslator
 from glissando.library.embedding import unit
+
+OWN: dict[str, tuple[str, ...]] = {  # the spaces that parts are about, where their names don't tell
+    "chance": (),
+    "what stays": ("gliss-tempo", "musicnn-msd"),
+    "tempo": ("gliss-tempo", "rhythm"),
+    "tempocnn": (),
+    "labels": ("gliss-tempo", "musicnn-msd"),
+    "cost": ("gliss-tempo",),
+}
 
 
 class Parts:
@@ -82,7 +92,8 @@ class Parts:
 
     def kept(self, name: str) -> Path:
         """Where what a part finds is kept."""
-        spaces = [glissando.encoders.card(one).space_id for one in self.names if one in name or "," not in name]
+        about = [*OWN[name]] if name in OWN else [one for one in self.names if one in name]
+        spaces = [glissando.encoders.card(one).space_id for one in about]
         digest = hashlib.sha256(json.dumps([name, spaces, STEPS]).encode()).hexdigest()[:16]
         return CACHE / "parts" / f"{digest}.json"
 
@@ -122,6 +133,7 @@ class Parts:
                 rows += rows_of(said, f"{encoder}, shift", retrieval(inside, clips, INSIDE))
                 far = retrieval(outside, clips, (0.25, 4.0))
                 rows += rows_of(f"{said}, at 0.25 and 4", f"{encoder}, shift", far)
+                rows += by_group(name, f"{encoder}, shift", retrieval(inside, clips, INSIDE), clips)
             still = np.repeat(held.gallery[:, None], len(INSIDE), 1)
             rows += rows_of(said, f"{encoder}, no-op", retrieval(by_vectors(still, held.gallery), clips, INSIDE))
             some = [factor for factor in INSIDE if factor in held.factors]

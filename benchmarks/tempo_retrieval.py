@@ -42,6 +42,8 @@ STEPS = 2000  # of every learned translation
 ABLATED = ("gliss-tempo", "gliss-music")
 JOINT = {"timbre": 0.5, "rhythm": 0.5}
 
+GROUPS = dict(zip(SETS, ("game", "drums", "composer"), strict=True))  # labels; no set has genres
+
 DEMO, RENDERS = "28 demo tracks (nominal)", [*SETS][1]
 
 Vectors = NDArray[np.float32]
@@ -106,6 +108,22 @@ def moved(transform: Transform, gallery: Vectors, factors: Sequence[float]) -> V
     given = torch.from_numpy(gallery)
     found: Vectors = torch.stack([transform(given, tempo_ratio=factor) for factor in factors], 1).numpy()
     return found
+
+
+def by_group(name: str, system: str, scored: Shares, clips: Sequence[Clip]) -> list[Row]:
+    """The goal's metric for every group of clips that holds at least as many as a query must find."""
+    shares, owner = scored
+    kind, metric = GROUPS[name], [*METRICS].index(GOAL_METRIC)
+    named = np.array([", ".join(clips[i].labels.get(kind, ("not known",))) for i in owner])
+    rows = []
+    for group in sorted({*named}):
+        inside = named == group
+        if len({*owner[inside]}) >= LEAST:
+            mine = shares[inside, metric]
+            low, high = bootstrap(mine, owner[inside], seed=SEED)
+            said = f"Retrieval by {kind}: {name}"
+            rows.append(Row(said, f"{system}: {group}", GOAL_METRIC, float(mine.mean()), len(mine), "", low, high))
+    return rows
 
 
 # Learning translations -------------------------------------------------------------------------------------------
@@ -189,6 +207,7 @@ def agreement(name: str, clips: list[Clip], timbre: Vectors, rhythm: Held, chrom
     queries, keys = moved(shift, rhythm.gallery, INSIDE), [estimate_key(one) for one in chroma]
     tonic = [one.key if one else None for one in keys]
     groups = [clip.group for clip in clips]
+    composers = [clip.labels.get("composer") for clip in clips]
     bpm = np.array([clip.bpm for clip in clips])
     outcome: dict[str, list[NDArray[np.float64]]] = {"plain": [], "translated": []}
     owner, strict = [], []
@@ -205,21 +224,25 @@ def agreement(name: str, clips: list[Clip], timbre: Vectors, rhythm: Held, chrom
                     float(np.mean(timbre[best] @ timbre[i])),
                     float(np.mean([tonic[hit] == tonic[i] for hit in best])),
                     float(np.mean([groups[hit] == groups[i] for hit in best])),
+                    float(np.mean([composers[hit] == composers[i] for hit in best])) if composers[i] else np.nan,
                 ]
                 outcome[system].append(np.array(same))
                 if system == "translated":
                     strict.append(float(tempo_hit(bpm[best], bpm[i] * factor, tolerance=0.08).mean()))
     rows, data, who = [], f"What stays, timbre .5 and gliss-tempo .5: {name}", np.array(owner)
     held = {system: np.stack(values) for system, values in outcome.items()}
-    for m, metric in enumerate(("timbre similarity", "key agreement", "of the same game or piece")):
+    for m, metric in enumerate(
+        ("timbre similarity", "key agreement", "of the same game or piece", "of the same composer")
+    ):
+        known = np.isfinite(held["plain"][:, m])
+        if not known.any():
+            continue
         for system, values in held.items():
-            low, high = bootstrap(values[:, m], who, seed=SEED)
-            rows.append(Row(data, system, metric, float(values[:, m].mean()), len(values), "", low, high))
-        plain = held["plain"][:, m].mean()
+            low, high = bootstrap(values[known, m], who[known], seed=SEED)
+            rows.append(Row(data, system, metric, float(values[known, m].mean()), int(known.sum()), "", low, high))
+        plain, there = (float(held[system][known, m].mean()) for system in ("plain", "translated"))
         if plain > 0:
-            rows.append(
-                Row(data, "translated over plain", metric, float(held["translated"][:, m].mean() / plain), len(who))
-            )
+            rows.append(Row(data, "translated over plain", metric, there / plain, int(known.sum())))
     low, high = bootstrap(np.array(strict), who, seed=SEED)
     rows.append(Row(data, "translated", GOAL_METRIC, float(np.mean(strict)), len(strict), "", low, high))
     return rows
