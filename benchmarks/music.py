@@ -176,7 +176,7 @@ def main() -> None:
         notes=[
             "Share of the five nearest that are as wanted; excerpts of 30 s, one vector each; chance is the share among all that could be "
             "found. The oracle's query is the truly stretched audio. Tempi of game music are estimates, keys are estimates everywhere. "
-            "One training, one seed, ten short epochs: intervals are over recordings.",
+            "One training, one seed, sixteen short epochs: intervals are over recordings.",
             "",
             "The key estimate is read from the chroma encoder, so its own number says nothing but that it is stable. What the table shows of "
             "gliss-music: tempo, key, game and composer are all above chance, each below the encoder that is made for it (rhythm, chroma, "

@@ -80,7 +80,7 @@ register(
         "Understanding, ISMIR 2022; Similar but Faster, 2024",
         block="music",
         preprocessing="16 kHz mono, log(1 + 10000 x) of power mel, 96 bands (2048/256), windows of 500 frames",
-        weights_sha256="beaa4a04bfd67ced4bffe0eadb7079dba9ad3a8aac59355d7cdc10b6519981d2",
+        weights_sha256="f3deb77d54cc111b4567e9959b776dce89e31f480fa1ca67da15fe5eab9bbdac",
         weights_mb=0.7,
     ),
     _load,
