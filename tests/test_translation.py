@@ -54,7 +54,7 @@ def trained() -> LearnedTranslator:
     torch.manual_seed(0)
     translator = LearnedTranslator("toy:0", 12, hidden=64)
     found = fit_translator(translator, clips(0, 400), clips(1), steps=1500, rate=3e-3, contrast=0.0)
-    assert found[-1] > found[0]
+    assert found[-1] < found[0]
     return translator
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .pairs import Pairs, check_apart, similarity
+from .pairs import Pairs, check_apart
 from .tempo import Transform
 
 WAVES = 4  # sines and cosines of the octaves, beside the octaves themselves
@@ -89,7 +89,7 @@ def fit_translator(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
-    """Train a translator to give the embedding at one factor from that at another; the best on validation clips stays.
+    """Train a translator from factor to factor; the state that costs the validation clips least stays.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def fit_translator(
     Returns
     -------
     list of float
-        Mean cosine similarity with the wanted embeddings of the validation clips, before training and ten times on.
+        What the validation clips cost, by the same two terms, before training and ten times on.
 
     Raises
     ------
@@ -126,25 +126,41 @@ def fit_translator(
     vectors, ratios = torch.from_numpy(pairs.vectors), torch.from_numpy(pairs.factors).float()
     optimizer = torch.optim.AdamW(translator.parameters(), rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    found = [similarity(translator, valid)]
+
+    def _cost(moved: Tensor, wanted: Tensor) -> Tensor:
+        cost = (1 - (moved * wanted).sum(-1)).mean()
+        if contrast:
+            cost = cost + contrast * F.cross_entropy(moved @ wanted.T / temperature, torch.arange(len(moved)))
+        return cost
+
+    found = [_validation(translator, valid, _cost)]
     best, state = found[0], {name: value.clone() for name, value in translator.state_dict().items()}
     for step in range(1, steps + 1):
         clip = torch.randint(len(vectors), (batch,), generator=generator)
         start, end = (torch.randint(len(ratios), (batch,), generator=generator) for _ in range(2))
-        given, wanted = vectors[clip, start], vectors[clip, end]
-        moved = translator(given, tempo_ratio=ratios[end] / ratios[start])
-        loss = (1 - (moved * wanted).sum(-1)).mean()
-        if contrast:
-            loss = loss + contrast * F.cross_entropy(moved @ wanted.T / temperature, torch.arange(batch))
+        loss = _cost(translator(vectors[clip, start], tempo_ratio=ratios[end] / ratios[start]), vectors[clip, end])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if step % max(1, steps // 10) == 0:
-            found.append(similarity(translator, valid))
+            found.append(_validation(translator, valid, _cost))
             if progress is not None:
                 progress(step, steps)
-            if found[-1] > best:
+            if found[-1] < best:
                 best, state = found[-1], {name: value.clone() for name, value in translator.state_dict().items()}
     translator.load_state_dict(state)
     return found
+
+
+@torch.inference_mode()
+def _validation(translator: Transform, valid: Pairs, cost: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """What originals cost that are translated to every factor, in rounds in which clips have different ones."""
+    vectors, ratios = torch.from_numpy(valid.vectors), torch.from_numpy(valid.factors).float()
+    clips = torch.arange(len(vectors))
+    costs = []
+    for shift in range(len(ratios)):
+        end = (clips + shift) % len(ratios)
+        moved = translator(vectors[:, valid.original], tempo_ratio=ratios[end])
+        costs.append(float(cost(moved, vectors[clips, end])))
+    return sum(costs) / len(costs)
