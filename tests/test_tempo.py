@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
 from pathlib import Path
 
 import mido
 import numpy as np
 import pytest
 import torch
-from test_builders import tempo_renders
+from test_builders import takes, tempo_renders
 
 from glissando.audio import Audio, stretch
 from glissando.audio.scores import DRUMS, Part, Played, midi, render, render_each, soundfonts
@@ -161,8 +162,12 @@ def test_renderings_have_the_tempo_they_say(tmp_path: Path, monkeypatch: pytest.
     tempo_renders(tmp_path / "POP909")
     assert build("tempo-renders", tmp_path / "POP909").failed == []
     data = load("tempo-renders")
-    assert len(data) == len(soundfonts())
+    assert len(data) == takes()
     assert len({entry.annotations.labels["tempo"] for entry in data.values()}) == len(data)
+    for font in soundfonts():  # the first take is drawn as if there were no others
+        first, drawn = data[f"001+++{font.stem}"], np.random.default_rng([1, zlib.crc32(font.stem.encode()), 0])
+        assert first.annotations.labels["take"] == ("0",)
+        assert float(first.annotations.labels["tempo"][0]) == pytest.approx(50 * 4 ** drawn.uniform(), abs=1e-3)
     for entry in data.values():
         bpm = float(entry.annotations.labels["tempo"][0])
         beats = np.array([marker.start for marker in entry.annotations.segments["beat"]])
@@ -183,7 +188,7 @@ def test_renderings_have_the_tempo_they_say(tmp_path: Path, monkeypatch: pytest.
         first = cycle.index(chords[0].label)
         assert [chord.label for chord in chords] == [cycle[(first + i) % 3] for i in range(len(chords))]
         onsets = np.unique(entry.annotations.notes[:, 0])
-        assert np.abs(onsets[:, None] - beats).min(1).max() < 0.06  # players are loose, by up to 12 ms (deviation)
+        assert np.abs(onsets[:, None] - beats).min(1).max() < 0.08  # players are loose, by up to 20 ms (deviation)
         wave = entry.read()
         assert len(wave) == 26 * RATE and 0.1 < np.abs(wave).max() <= 1
         similar = rows(wave)[4]
