@@ -22,7 +22,7 @@ from ..building import Source
 RATE = 16_000  # Hz
 LENGTH = 26.0  # seconds of every rendering
 SLOWEST, FASTEST = 50.0, 200.0  # BPM
-TAKES = 3  # of every piece
+TAKES = 2  # of every piece
 FREE = ("FluidR3_GM", "MuseScore_General_Full")  # MIT: what learns from them can be passed on; others play one take
 TOGETHER = 12  # pieces for which a soundfont is loaded once
 
