@@ -51,19 +51,32 @@ class Rendering(ABC):
     @property
     @abstractmethod
     def band(self) -> list[Part]:
-        """What is played."""
+        """What is played: a part per instrument."""
 
     @abstractmethod
     def annotate(self) -> Annotations:
-        """Tell what is played."""
+        """Tell what is played.
+
+        Returns
+        -------
+        Annotations
+            As of a `Source`.
+        """
 
     def rng(self, part: int) -> np.random.Generator:
-        """Draw for one purpose, whatever is drawn for others."""
-        return np.random.default_rng([self._number, zlib.crc32(self.font.stem.encode()), part, self.take])
+        """Draw for one purpose, whatever is drawn for others.
 
-    def tempo(self, rng: np.random.Generator) -> float:
-        """Draw a tempo in BPM."""
-        return float(np.exp(rng.uniform(np.log(SLOWEST), np.log(FASTEST))))
+        Parameters
+        ----------
+        part : int
+            Number of the purpose; 2 is the room.
+
+        Returns
+        -------
+        numpy.random.Generator
+            The same one every time.
+        """
+        return np.random.default_rng([self._number, zlib.crc32(self.font.stem.encode()), part, self.take])
 
     def described(
         self,
@@ -72,7 +85,24 @@ class Rendering(ABC):
         labels: dict[str, str],
         **segments: tuple[Segment, ...],
     ) -> Annotations:
-        """Annotate with beats [s], labels, other segments, and the notes and instruments of the band."""
+        """Annotate with what is given, and with the notes and instruments of the band.
+
+        Parameters
+        ----------
+        beats : ndarray, shape=(beats,)
+            In seconds.
+        down : ndarray, shape=(beats,)
+            Which of them are downbeats.
+        labels : dict of str to str
+            Global labels.
+        **segments : tuple of Segment
+            Other segments, by name.
+
+        Returns
+        -------
+        Annotations
+            Of the rendering.
+        """
         markers = tuple(
             Segment(float(time), float(time), "downbeat" if first else "beat")
             for time, first in zip(beats, down, strict=True)
@@ -88,7 +118,18 @@ class Rendering(ABC):
         return Annotations(notes, segments={"beat": markers, **segments}, labels=about)
 
     def placed(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Put what was played into a room."""
+        """Put what was played into a room.
+
+        Parameters
+        ----------
+        dry : ndarray, shape=(samples,)
+            At 16 kHz.
+
+        Returns
+        -------
+        ndarray, shape=(samples,)
+            26 s.
+        """
         rng, dry = self.rng(2), np.pad(dry, (0, int(LENGTH * RATE)))[: int(LENGTH * RATE)]
         response = room(rng, RATE, decay=float(rng.uniform(0.2, 1.2)), wet=float(rng.uniform(0.0, 0.5) ** 2 * 4))
         wet = reverberate(dry, response) + rng.normal(0, 10 ** rng.uniform(-5, -3), len(dry))
