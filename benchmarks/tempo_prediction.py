@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from report import Row, bootstrap
+from tempo_sets import first_takes
 
 from glissando import encoders
 from glissando.audio import Audio, stretch
@@ -65,9 +66,9 @@ def clips(
 def splits(songs: int | None) -> dict[str, DataSet]:
     """The sides of the recipe tempo/renders, its songs to test also with the soundfont that trains nothing."""
     part = load_recipe("tempo/renders").data
-    data, every = chosen(part), load(part.name)
+    data, every = chosen(part), first_takes(load(part.name))
     split = draw_split(data, part)
-    held = {side: split.of(data, side) for side in ("train", "valid")}
+    held = {side: first_takes(split.of(data, side)) for side in ("train", "valid")}
     tested = {data[key].groups["piece"] for key in split.parts["test"]}
     keys = [
         key
@@ -76,7 +77,8 @@ def splits(songs: int | None) -> dict[str, DataSet]:
     ]
     held["test"] = every.subset(keys)
     if songs is not None:
-        held = {side: some.subset([*some][:: max(1, len(data) // (2 * songs))]) for side, some in held.items()}
+        step = max(1, len(first_takes(data)) // (2 * songs))
+        held = {side: some.subset([*some][::step]) for side, some in held.items()}
     return held
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glissando.audio import Audio, read, resample, stretch
 from glissando.audio.scores import Part, Played, render, soundfonts
 from glissando.cli.demo import fetch_tracks
-from glissando.data import Entry, load, official
+from glissando.data import DataSet, Entry, load, official
 from glissando.encoders import Encoder
 from glissando.paths import aside, cache_dir
 from glissando.tasks.tempo import local_rates
@@ -65,12 +65,17 @@ def _cut(entry: Entry) -> Callable[[float], Wave]:
     return lambda factor: middle(entry.read(), factor)
 
 
+def first_takes(data: DataSet) -> DataSet:
+    """One rendering of every song with every soundfont; further takes are for training alone."""
+    return data.subset([key for key, entry in data.items() if entry.annotations.labels["take"] == ("0",)])
+
+
 def renders() -> Iterator[Clip]:
     """Songs that the recipe keeps for the test, played by a soundfont that it leaves out; 26 s before any stretch."""
-    part, every = load_recipe(RECIPE).data, load("tempo-renders")
+    part = load_recipe(RECIPE).data
     data = chosen(part)
     pieces = {data[key].groups["piece"] for key in draw_split(data, part).parts["test"]}
-    for key, entry in every.items():
+    for key, entry in first_takes(load("tempo-renders")).items():
         labels = entry.annotations.labels
         if labels["soundfont"] == (UNSEEN,) and entry.groups["piece"] in pieces:
             yield Clip(key, entry.groups["piece"], float(labels["tempo"][0]), _whole(entry), labels)

@@ -36,6 +36,7 @@ from glissando.data import (
     official_folds,
     pitch_matrix,
     read_notes,
+    read_score,
 )
 from glissando.errors import RecipeError
 
@@ -298,8 +299,13 @@ def pop909_renders(root: Path) -> int:
     return 2
 
 
+def takes() -> int:
+    """How often every piece is played at exact tempi: by every soundfont, and twice by free ones."""
+    return sum(2 if font.stem in ("FluidR3_GM", "MuseScore_General_Full") else 1 for font in soundfonts())
+
+
 def tempo_renders(root: Path) -> int:
-    """A song of 120 beats of uneven length, on every one a chord; every soundfont plays it."""
+    """A song of 120 beats of uneven length, on every one a chord."""
     place = root / "001"
     place.mkdir(parents=True)
     lengths = 0.5 + 0.15 * np.sin(np.arange(120))
@@ -315,7 +321,44 @@ def tempo_renders(root: Path) -> int:
     file.save(place / "001.mid")
     lines = [f"{time} {1 - i % 2}.0 {float(i % 4 == 0)}" for i, time in enumerate(times)]
     (place / "beat_midi.txt").write_text("\n".join(lines))
-    return len(soundfonts())
+    changes = [(since, until, name) for since, until, name in zip(times[:-2:2], times[2::2], "CFG" * 20, strict=False)]
+    (place / "chord_midi.txt").write_text("\n".join(f"{a}\t{b}\t{name}:maj/3" for a, b, name in changes if name != "G"))
+    return takes()
+
+
+def grid_midi(path: Path, *, beats: int = 96, free: bool = False, meter: tuple[int, int] | None = (3, 4)) -> None:
+    """A bass on every beat, a chord on every other eighth, a drum on every bar; the tempo changes all the time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng, events = np.random.default_rng(0), []
+    for half in range(2 * beats):
+        at = half * 240 + (int(rng.integers(-110, 110)) if free and half else 0)
+        drum = [(9, 36)] if half % 6 == 0 else []
+        for channel, pitch in [(0, 40), *drum] if half % 2 == 0 else [(1, 64), (1, 67)]:
+            events += [(at, "note_on", channel, pitch), (at + 200, "note_off", channel, pitch)]
+    file, track, clock = mido.MidiFile(ticks_per_beat=480), mido.MidiTrack(), 0
+    if meter:
+        track.append(mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1]))
+    track += [
+        mido.Message("program_change", channel=0, program=33),
+        mido.Message("control_change", control=7, value=90),
+    ]
+    for at, kind, channel, pitch in sorted(events):
+        track.append(mido.MetaMessage("set_tempo", tempo=400_000 + at))
+        track.append(mido.Message(kind, channel=channel, note=pitch, velocity=80, time=at - clock))
+        clock = at
+    file.tracks.append(track)
+    file.save(path)
+
+
+def midi_renders(root: Path) -> int:
+    """One file that can be used; what is left out: the same again, and what is played freely, short, or in 7/8."""
+    music = root / "openttd-openmsx" / "usr" / "share" / "music"
+    grid_midi(music / "theme.mid")
+    shutil.copy(music / "theme.mid", music / "title.mid")
+    grid_midi(music / "free.mid", free=True)
+    grid_midi(music / "short.mid", beats=40)
+    grid_midi(music / "seven.mid", meter=(7, 8))
+    return takes()
 
 
 def chorales(root: Path) -> int:
@@ -338,6 +381,7 @@ def chorales(root: Path) -> int:
 
 PLAYED: dict[str, Callable[[Path], int]] = {
     "chorales": chorales,
+    "midi-renders": midi_renders,
     "pop909-renders": pop909_renders,
     "tempo-renders": tempo_renders,
 }
@@ -444,6 +488,39 @@ def test_scores_are_played_as_they_are_annotated(name: str, tmp_path: Path) -> N
                 spectrum[int(hz * 0.98 * 65536 / rate) : int(hz * 1.02 * 65536 / rate) + 1].max() for hz in partials
             ]
             assert max(around) > 4 * np.median(spectrum[: int(4 * partials[-1] * 65536 / rate)])
+
+
+@needs_soundfonts
+def test_midi_files_are_played_at_one_tempo_by_their_own_programs(tmp_path: Path) -> None:
+    midi_renders(tmp_path / "official")
+    build("midi-renders", tmp_path / "official")
+    for entry in load("midi-renders").values():
+        labels, markers = entry.annotations.labels, entry.annotations.segments["beat"]
+        beats = np.array([marker.start for marker in markers])
+        np.testing.assert_allclose(np.diff(beats), 60 / float(labels["tempo"][0]), rtol=1e-3)
+        assert [marker.label == "downbeat" for marker in markers][:7] == [True, False, False] * 2 + [True]
+        bass = entry.annotations.notes[entry.annotations.notes[:, 2] == 40][:, 0]
+        assert len(bass) == len(beats) and np.abs(bass - beats).max() < 0.06  # players are loose
+        assert labels["programs"] == ("33", "0") and labels["game"] == ("openttd-openmsx",)
+        assert labels["drums"] == ("yes",) or labels["take"] != ("0",)
+
+
+def test_scores_keep_the_grid_and_name_meters(tmp_path: Path) -> None:
+    grid_midi(tmp_path / "a.mid", beats=6, meter=None)
+    score = read_score(tmp_path / "a.mid")
+    assert score.meters == ((0.0, 4, 4),)
+    drums = [note for note in score.notes if note.channel == 9]
+    assert [(note.onset, note.pitch) for note in drums] == [(0.0, 36), (3.0, 36)]
+    bass = [note for note in score.notes if note.channel == 0]
+    assert [note.onset for note in bass] == [0, 1, 2, 3, 4, 5] and {note.program for note in bass} == {33}
+    assert {note.volume for note in bass} == {90} and bass[0].offset == pytest.approx(200 / 480)
+    assert {*read_notes(tmp_path / "a.mid")[:, 2]} == {40, 64, 67}  # without the drums
+    mido.MidiFile(ticks_per_beat=480).save(tmp_path / "b.mid")
+    data = bytearray((tmp_path / "b.mid").read_bytes())
+    data[12:14] = (-25 & 0xFF, 40)
+    (tmp_path / "b.mid").write_bytes(bytes(data))
+    with pytest.raises(RecipeError, match="has no beats"):
+        read_score(tmp_path / "b.mid")
 
 
 @needs_soundfonts

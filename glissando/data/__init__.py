@@ -7,7 +7,7 @@ from .building import BUILDERS, BuildReport, Failure, build
 from .cache import FeatureCache
 from .cards import Card, card, names
 from .dataset import DataSet, Entry, data_folder, load
-from .midi import read_notes
+from .midi import read_notes, read_score
 from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
@@ -53,6 +53,7 @@ __all__ = [
     "pitch_matrix",
     "read_notes",
     "read_pyjama",
+    "read_score",
     "recordings",
     "segment_classes",
     "split_by",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,96 @@ from ..errors import RecipeError
 from .annotations import MAX_TIME
 
 MAX_BYTES = 32 * 2**20
-DRUMS, SUSTAIN = 9, 64  # channel, controller
-OFF, ON, CONTROL, TEMPO = 0x80, 0x90, 0xB0, 0x51  # status of messages, type of the meta event
+DRUMS, VOLUME, SUSTAIN = 9, 7, 64  # channel, controllers
+OFF, ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0  # status of messages
+TEMPO, METER = 0x51, 0x58  # types of meta events
 PLAIN_TEMPO = 500_000  # microseconds per beat until a file says otherwise
 
 Event = tuple[int, int, int, int, int]  # tick, kind, channel, two values
+
+
+@dataclass(frozen=True)
+class ScoreNote:
+    """A note on the grid of its file.
+
+    Parameters
+    ----------
+    onset, offset : float
+        In quarter notes from the beginning.
+    pitch, velocity : int
+        As in the file.
+    channel, program, volume : int
+        From 0: of channel 9 the pitches are drums, the program is a drum kit.
+    """
+
+    onset: float
+    offset: float
+    pitch: int
+    velocity: int
+    channel: int
+    program: int
+    volume: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """A MIDI file in quarter notes, whatever their tempo.
+
+    Parameters
+    ----------
+    notes : tuple of ScoreNote
+        By onset, drums too.
+    meters : tuple of (float, int, int)
+        Since what quarter note, how many beats a bar has, and of which note value (4 is a quarter). The first begins
+        at 0 and is 4/4 where the file says nothing.
+    """
+
+    notes: tuple[ScoreNote, ...]
+    meters: tuple[tuple[float, int, int], ...]
+
+
+def read_score(path: str | Path) -> Score:
+    """Read the notes of a MIDI file on the grid that it is written in.
+
+    Parameters
+    ----------
+    path : str or Path
+        A standard MIDI file.
+
+    Returns
+    -------
+    Score
+        Without tempi.
+
+    Raises
+    ------
+    RecipeError
+        If it is no MIDI file, is damaged, or counts seconds and not beats.
+    """
+    division, events = _read(Path(path))
+    if division < 0:
+        raise RecipeError(f"{path}: counts frames of film and has no beats")
+    notes: list[ScoreNote] = []
+    sounding: dict[tuple[int, int], tuple[float, int]] = {}  # onset and velocity by channel and pitch
+    programs, volumes, meters = [0] * 16, [100] * 16, {0.0: (4, 4)}
+    for tick, kind, channel, first, second in events:
+        now = tick / division
+        if kind == METER:
+            meters[now] = first, second
+        elif kind == PROGRAM:
+            programs[channel] = first
+        elif kind == CONTROL and first == VOLUME:
+            volumes[channel] = second
+        elif kind in (ON, OFF):
+            onset, velocity = sounding.pop((channel, first), (now, 0))
+            if now > onset:
+                notes.append(ScoreNote(onset, now, first, velocity, channel, programs[channel], volumes[channel]))
+            if kind == ON and second:
+                sounding[channel, first] = now, second
+    return Score(
+        tuple(sorted(notes, key=lambda note: (note.onset, note.channel, note.pitch))),
+        tuple((since, *meters[since]) for since in sorted(meters)),
+    )
 
 
 def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64]:
@@ -38,15 +124,7 @@ def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64
     RecipeError
         If it is no MIDI file, or damaged.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RecipeError(f"{path}: has {path.stat().st_size / 2**20:.0f} MB, more than a MIDI file ever has")
-        division, events = _events(path.read_bytes())
-    except OSError as error:
-        raise RecipeError(f"{path}: can't be opened ({error.strerror})") from error
-    except (IndexError, ValueError) as error:
-        raise RecipeError(f"{path}: is not a MIDI file, or damaged ({error}); get it again") from error
+    division, events = _read(Path(path))
     notes: list[tuple[float, float, int]] = []
     sounding: dict[tuple[int, int], float] = {}  # onset by channel and pitch
     held: dict[tuple[int, int], float] = {}  # let go, while the pedal is down
@@ -64,6 +142,8 @@ def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64
         note = (channel, first)
         if kind == TEMPO:
             tempo = first
+        elif channel == DRUMS or kind in (PROGRAM, METER) or (kind == CONTROL and first != SUSTAIN):
+            continue
         elif kind == CONTROL:
             if sustain and second >= 64:
                 pedals.add(channel)
@@ -86,6 +166,17 @@ def read_notes(path: str | Path, *, sustain: bool = False) -> NDArray[np.float64
     if now > MAX_TIME:
         raise RecipeError(f"{path}: lasts more than {MAX_TIME:g} s, so its tempo is damaged")
     return np.array(sorted(notes, key=lambda one: (one[0], one[2])), np.float64).reshape(-1, 3)
+
+
+def _read(path: Path) -> tuple[float, list[Event]]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise RecipeError(f"{path}: has {path.stat().st_size / 2**20:.0f} MB, more than a MIDI file ever has")
+        return _events(path.read_bytes())
+    except OSError as error:
+        raise RecipeError(f"{path}: can't be opened ({error.strerror})") from error
+    except (IndexError, ValueError) as error:
+        raise RecipeError(f"{path}: is not a MIDI file, or damaged ({error}); get it again") from error
 
 
 def _events(data: bytes) -> tuple[float, list[Event]]:
@@ -125,16 +216,20 @@ def _track(data: bytes, at: int, end: int, events: list[Event]) -> None:
             size, at = _length(data, at + 1)
             if meta == TEMPO and size == 3:
                 events.append((tick, TEMPO, 0, int.from_bytes(data[at : at + 3]), 0))
+            elif meta == METER and size >= 2 and data[at] and data[at + 1] < 8:
+                events.append((tick, METER, 0, data[at], 2 ** data[at + 1]))
             at += size
         elif status in (0xF0, 0xF7):
             size, at = _length(data, at)
             at += size
-        elif kind in (0xC0, 0xD0):
+        elif kind in (PROGRAM, 0xD0):
+            if kind == PROGRAM:
+                events.append((tick, PROGRAM, status & 0x0F, data[at] & 0x7F, 0))
             at += 1
         elif 0x80 <= status < 0xF0:
             channel, first, second = status & 0x0F, data[at] & 0x7F, data[at + 1] & 0x7F
             at += 2
-            if (kind in (OFF, ON) and channel != DRUMS) or (kind == CONTROL and first == SUSTAIN):
+            if kind in (OFF, ON) or (kind == CONTROL and first in (VOLUME, SUSTAIN)):
                 events.append((tick, kind, channel, first, second))
         else:
             raise ValueError(f"status {status:#x} at byte {at}")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +48,10 @@ class Recording:
     sha256: str
 
 
-def fetch(names: Iterable[str], folder: Path) -> None:
+def fetch(names: Iterable[str], folder: Path, *, suffixes: tuple[str, ...] = SUFFIXES) -> None:
     """Download and unpack the packages that are missing; one that can't be had is logged and left out.
 
-    Only recordings and the ``copyright`` file are kept.
+    Only some files and the ``copyright`` file are kept.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def fetch(names: Iterable[str], folder: Path) -> None:
         Of packages.
     folder : Path
         Gets a folder per package.
+    suffixes : tuple of str
+        Of the files to keep; those of recordings if not given.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def fetch(names: Iterable[str], folder: Path) -> None:
             )
     for name in missing:
         try:
-            _fetch(name, folder)
+            _fetch(name, folder, suffixes)
         except (RecipeError, OSError, tarfile.TarError) as error:
             logger.warning("%s: is left out: %s", name, error)
 
@@ -130,7 +133,29 @@ def packages_in(folder: Path) -> list[str]:
     return sorted(name for name in found if NAME.fullmatch(name) and name != DOWNLOADS)
 
 
-def _fetch(name: str, folder: Path) -> None:
+def entry_names(paths: list[Path]) -> list[str]:
+    """Give every path its stem, with as many folders before it as tell it from the others.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Of files below one folder.
+
+    Returns
+    -------
+    list of str
+        For keys of entries.
+    """
+    names = [[re.sub(r"[^\w +-]+", "_", part) for part in (*path.parts[:-1], path.stem)] for path in paths]
+    tails = Counter("+++".join(parts[-n:]) for parts in names for n in range(1, len(parts) + 1))
+    keys = []
+    for path, parts in zip(paths, names, strict=True):
+        every = ["+++".join(parts[-n:]) for n in range(1, len(parts) + 1)]
+        keys.append(next((tail for tail in every if tails[tail] == 1), f"{every[-1]}+++{path.suffix[1:].lower()}"))
+    return keys
+
+
+def _fetch(name: str, folder: Path, suffixes: tuple[str, ...]) -> None:
     downloads = folder / DOWNLOADS
     downloads.mkdir(parents=True, exist_ok=True)
     if not [*downloads.glob(f"{name}_*.deb")]:
@@ -147,22 +172,22 @@ def _fetch(name: str, folder: Path) -> None:
         tarfile.open(fileobj=process.stdout, mode="r|") as tar,
     ):
         for member in tar:
-            if member.isfile() and member.name.lower().endswith((*SUFFIXES, *ARCHIVES, "/copyright")):
+            if member.isfile() and member.name.lower().endswith((*suffixes, *ARCHIVES, "/copyright")):
                 tar.extract(member, unpacking, filter="data")  # links would repeat what is elsewhere
     if process.returncode:
         raise RecipeError(f"{deb}: can't be unpacked by dpkg-deb; remove it, and it is downloaded again")
     for archive in [path for path in unpacking.rglob("*") if path.suffix.lower() in ARCHIVES]:
-        _unzip(archive)
+        _unzip(archive, suffixes)
     unpacking.rename(folder / name)
     deb.unlink()
 
 
-def _unzip(archive: Path) -> None:
-    """Put recordings of an archive into a folder of its name, in its place."""
+def _unzip(archive: Path, suffixes: tuple[str, ...]) -> None:
+    """Put files of an archive into a folder of its name, in its place."""
     try:
         with zipfile.ZipFile(archive) as zipped:
             for member in zipped.infolist():
-                if member.filename.lower().endswith(SUFFIXES) and member.file_size <= MAX_FILE:
+                if member.filename.lower().endswith(suffixes) and member.file_size <= MAX_FILE:
                     zipped.extract(member, archive.with_suffix(""))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         logger.warning("%s: is passed over: %s", archive, error)

@@ -1,6 +1,6 @@
 """Readers of published layouts; importing this registers them."""
 
-from . import chorales, chords, covers, games, multipitch, notes, piano, renders, sounds, stems, tags, tempo
+from . import chorales, chords, covers, games, multipitch, notes, piano, renders, scores, sounds, stems, tags, tempo
 
 __all__ = [
     "chorales",
@@ -11,6 +11,7 @@ __all__ = [
     "notes",
     "piano",
     "renders",
+    "scores",
     "sounds",
     "stems",
     "tags",

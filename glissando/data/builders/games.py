@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from ...paths import cache_dir
 from ..building import Source, builder, labelled
 from ..copyright import Copyright
 from ..layouts import objects_of
-from ..packages import Recording, fetch, packages_in, recordings
+from ..packages import Recording, entry_names, fetch, packages_in, recordings
 from ..splits import FRACTIONS
 
 TEST = (
@@ -176,7 +175,7 @@ def _pieces(found: list[Recording], folder: Path) -> Iterator[Piece]:
     """Name the recordings of one package, and read what is said of them."""
     paths = [one.path.relative_to(folder) for one in found]
     rights = Copyright.of_package(folder)
-    for one, path, key in zip(found, paths, _keys(paths), strict=True):
+    for one, path, key in zip(found, paths, entry_names(paths), strict=True):
         stanza = rights.of(path.as_posix())
         tags = read_tags(one.path)
         lines = list(stanza.holders) if stanza is not None and stanza.musical else []
@@ -191,17 +190,6 @@ def _pieces(found: list[Recording], folder: Path) -> Iterator[Piece]:
         if composers:
             labels["composer"] = labels["artist"] = composers
         yield Piece(f"{one.package}+++{key}", one, labels, _makers([tags.artist or "", *lines]))
-
-
-def _keys(paths: list[Path]) -> list[str]:
-    """Give every path its stem, with as many folders before it as tell it from the others."""
-    names = [[re.sub(r"[^\w +-]+", "_", part) for part in (*path.parts[:-1], path.stem)] for path in paths]
-    tails = Counter("+++".join(parts[-n:]) for parts in names for n in range(1, len(parts) + 1))
-    keys = []
-    for path, parts in zip(paths, names, strict=True):
-        every = ["+++".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-        keys.append(next((tail for tail in every if tails[tail] == 1), f"{every[-1]}+++{path.suffix[1:].lower()}"))
-    return keys
 
 
 def _people(lines: Iterable[str]) -> list[str]:
