@@ -83,8 +83,10 @@ def rank_areas(truth: Truth, scores: Array, weights: Array, entries: NDArray[np.
 
     Returns
     -------
-    areas, precisions : ndarray, shape=(weightings,)
-        NaN where only one kind of example has a weight.
+    areas : ndarray, shape=(weightings,)
+        Under the ROC curve; NaN where only one kind of example has a weight.
+    precisions : ndarray, shape=(weightings,)
+        Average precision; NaN where nothing holds.
     """
     distinct, step = np.unique(-scores, return_inverse=True)
     steps = min(len(distinct), STEPS)

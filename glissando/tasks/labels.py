@@ -167,8 +167,10 @@ class LabelTask(Task):
 
         Returns
         -------
-        costs, known : Tensor, shape=(batch, ...)
-            Cross-entropy, and how much is known.
+        costs : Tensor, shape=(batch, ...)
+            Cross-entropy.
+        known : Tensor, shape=(batch, ...)
+            How much is known.
         """
         weights = None if self.weights is None else torch.tensor(self.weights, device=outputs.device)
         if weights is not None:
@@ -226,8 +228,12 @@ class LabelTask(Task):
 
         Returns
         -------
-        truth, probabilities, chosen : ndarray, shape=(examples, classes)
-            What holds; from 0 to 1; what was decided.
+        truth : ndarray of bool, shape=(examples, classes)
+            What holds.
+        probabilities : ndarray, shape=(examples, classes)
+            From 0 to 1.
+        chosen : ndarray of bool, shape=(examples, classes)
+            What was decided.
         """
         shares, found = self.truth(annotations, estimate), self.probabilities(estimate)
         wanted = one_hot(shares.argmax(1), len(self.vocabulary)) if self.exclusive else shares >= 0.5
