@@ -28,6 +28,7 @@ from glissando.data import DataSet, data_folder, load
 from glissando.metrics import label_metrics
 from glissando.paths import cache_dir
 from glissando.tasks import LabelCurves
+from glissando.tasks.labels import one_hot
 from glissando.training import Run, draw_split, interval, load_recipe, resume, train
 
 SEED = 0
@@ -139,7 +140,7 @@ def rows_of(data: str, system: str, truth: Found, found: Found, groups: Mapping[
     """Metrics of all folds together; intervals resample recordings."""
     keys = [*found]
     wanted, scores = np.array([truth[key] for key in keys]) > 0, np.array([found[key] for key in keys])
-    chosen = scores == scores.max(1, keepdims=True) if part.exclusive else scores >= 0.5
+    chosen = one_hot(scores.argmax(1), scores.shape[1]) if part.exclusive else scores >= 0.5
     _, entries = np.unique([groups[key] for key in keys], return_inverse=True)
     metrics = label_metrics(wanted, scores, chosen, entries=entries, exclusive=part.exclusive)
     kept = ("accuracy", "macro recall", "macro AUC") if part.exclusive else ("macro AUC", "micro AUC", "mAP")
