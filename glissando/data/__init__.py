@@ -1,7 +1,7 @@
 """Data sets: HDF5 and pyjama pairs, cards, builders, splits without leaks, targets, cached features, patches, views."""
 
 from . import builders
-from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes
+from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes, segment_shares
 from .annotations import GROUPS, Annotations, F0Curve, Segment, hz_to_midi, midi_to_hz
 from .building import BUILDERS, BuildReport, Failure, build
 from .cache import FeatureCache
@@ -11,7 +11,7 @@ from .midi import read_notes, read_score
 from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
-from .splits import Split, folds, official, official_folds, split_by
+from .splits import Split, folds, official, official_fold, official_folds, split_by
 from .store import ArrayInfo, ArrayStore, ArrayWriter
 from .views import Views
 
@@ -49,6 +49,7 @@ __all__ = [
     "names",
     "of_data",
     "official",
+    "official_fold",
     "official_folds",
     "pitch_matrix",
     "read_notes",
@@ -56,6 +57,7 @@ __all__ = [
     "read_score",
     "recordings",
     "segment_classes",
+    "segment_shares",
     "split_by",
     "write_pyjama",
 ]

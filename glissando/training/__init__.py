@@ -4,6 +4,7 @@ from .contrastive import Contrastive
 from .estimator import Estimator
 from .export import export
 from .fit import draw_split, evaluate, resume, train
+from .mixup import Mask, Mixup
 from .network import Network
 from .paradigm import PARADIGMS, Paradigm
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
@@ -18,6 +19,8 @@ __all__ = [
     "Contrastive",
     "DataPart",
     "Estimator",
+    "Mask",
+    "Mixup",
     "Network",
     "Paradigm",
     "Recipe",

@@ -1,12 +1,28 @@
 """Readers of published layouts; importing this registers them."""
 
-from . import chorales, chords, covers, games, multipitch, notes, piano, renders, scores, sounds, stems, tags, tempo
+from . import (
+    chorales,
+    chords,
+    covers,
+    games,
+    mixtures,
+    multipitch,
+    notes,
+    piano,
+    renders,
+    scores,
+    sounds,
+    stems,
+    tags,
+    tempo,
+)
 
 __all__ = [
     "chorales",
     "chords",
     "covers",
     "games",
+    "mixtures",
     "multipitch",
     "notes",
     "piano",
