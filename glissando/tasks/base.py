@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import Annotations
 from ..registry import Registry
@@ -26,12 +26,15 @@ class Task(ABC):
         The metric by which thresholds are chosen and runs are compared; higher is better.
     tuned : dict of str to float
         Thresholds and alike.
+    layers : Module or None
+        What a task learns beside the model, such as transitions between classes.
     """
 
     goal: ClassVar[str]
 
     def __init__(self) -> None:
         self.tuned: dict[str, float] = {}
+        self.layers: nn.Module | None = None
 
     @abstractmethod
     def targets(self, annotations: Annotations, times: Times) -> NDArray[Any]:
