@@ -315,6 +315,8 @@ def tempo_renders(root: Path) -> int:
     file.save(place / "001.mid")
     lines = [f"{time} {1 - i % 2}.0 {float(i % 4 == 0)}" for i, time in enumerate(times)]
     (place / "beat_midi.txt").write_text("\n".join(lines))
+    changes = [(since, until, name) for since, until, name in zip(times[:-2:2], times[2::2], "CFG" * 20, strict=False)]
+    (place / "chord_midi.txt").write_text("\n".join(f"{a}\t{b}\t{name}:maj/3" for a, b, name in changes if name != "G"))
     return len(soundfonts())
 
 

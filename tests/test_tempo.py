@@ -175,6 +175,13 @@ def test_renderings_have_the_tempo_they_say(tmp_path: Path, monkeypatch: pytest.
             False,
             True,
         ]
+        chords = entry.annotations.segments["chord"]  # one in two beats, none in every third
+        bounds = np.array([chord.start for chord in chords] + [chords[-1].end])
+        assert bounds[0] == 0 and bounds[-1] == 26
+        np.testing.assert_allclose(np.diff(bounds)[:-1], 120 / bpm, atol=1e-3)
+        cycle = ["C:maj/3", "F:maj/3", "N"]
+        first = cycle.index(chords[0].label)
+        assert [chord.label for chord in chords] == [cycle[(first + i) % 3] for i in range(len(chords))]
         onsets = np.unique(entry.annotations.notes[:, 0])
         assert np.abs(onsets[:, None] - beats).min(1).max() < 0.06  # players are loose, by up to 12 ms (deviation)
         wave = entry.read()

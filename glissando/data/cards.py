@@ -83,7 +83,7 @@ _CARDS = [
     Card(
         "tempo-renders",
         "POP909 played by FluidSynth at exact tempi: 26 s of every song with every soundfont, by bands that are drawn",
-        "tempo, beats",
+        "tempo, beats, chords",
         "POP909 (music-x-lab), and soundfonts of Debian",
         f"MIT (the compositions are third-party pop songs); renderings follow {_SOUNDFONTS}",
         "909 excerpts a soundfont, 6.6 hours each; 50 to 200 BPM",

@@ -17,7 +17,7 @@ from ...audio.scores import Part, Played, render_each, soundfonts
 from ...errors import RecipeError
 from ..annotations import Annotations, Segment
 from ..building import Source, builder
-from ..layouts import root_of
+from ..layouts import root_of, segments_from
 from ..midi import read_notes
 from .chords import pop909_beats
 
@@ -30,6 +30,7 @@ BASSES = (0, 32, 33, 34, 35, 38, 39, 43)
 KITS = (0, 8, 16, 24, 25, 32, 40)
 KICK, RIM, SNARE, CLAP, HAT, OPEN, TAMBOURINE, RIDE, SHAKER = 36, 37, 38, 39, 42, 46, 54, 51, 70
 STEPS = 4  # a beat
+SLIVER = 0.01  # seconds; what is shorter comes of rounding
 TOGETHER = 12  # songs for which a soundfont is loaded once
 SWINGS = (
     (0, 0, 0, 0),
@@ -53,7 +54,7 @@ PATTERNS: tuple[dict[int, str], ...] = (
 
 @builder(
     "tempo-renders",
-    "POP909/NNN/NNN.mid with beat_midi.txt (or a tar archive of it), of which every soundfont plays 26 s",
+    "POP909/NNN/NNN.mid with beat_midi.txt and chord_midi.txt (or a tar archive of it): 26 s with every soundfont",
 )
 def tempo_renders(folder: Path) -> Iterator[Source]:
     """List the renderings: one of every song with every soundfont.
@@ -85,6 +86,7 @@ class _Excerpt:
     notes: NDArray[np.float64]  # onset, offset [s] and pitch
     beats: NDArray[np.float64]  # in seconds
     down: NDArray[np.bool_]
+    chords: tuple[Segment, ...]  # from 0 to the end
     bpm: float
 
 
@@ -100,7 +102,7 @@ class _Rendering:
 
     @cached_property
     def _excerpt(self) -> _Excerpt:
-        """Move beats to a metronome's, and the notes with them."""
+        """Move beats to a metronome's, and the notes and chords with them."""
         rng = self._rng(0)
         markers = pop909_beats(self._path.parent / "beat_midi.txt")
         times, first = np.unique([marker.start for marker in markers], return_index=True)
@@ -111,15 +113,23 @@ class _Rendering:
         if len(times) < 8 or not len(starts):
             raise RecipeError(f"{self._path}: has {len(times)} beats, too few to play it by")
         start = int(rng.choice(starts))
+
+        def moved(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+            return (np.interp(seconds, times, np.arange(len(times))) - start) * 60 / bpm
+
         notes = read_notes(self._path)
         notes = notes[(notes[:, 0] >= times[0] - 0.02) & (notes[:, 0] < times[-1])]
-        notes[:, :2] = (np.interp(notes[:, :2], times, np.arange(len(times))) - start) * 60 / bpm
+        notes[:, :2] = moved(notes[:, :2])
         kept = notes[(notes[:, 0] > -0.02) & (notes[:, 0] < LENGTH - 0.1) & (notes[:, 1] - notes[:, 0] > 0.01)]
         kept[:, 0], kept[:, 1] = np.maximum(kept[:, 0], 0), np.minimum(kept[:, 1], LENGTH)
         if len(kept) < 8:
             raise RecipeError(f"{self._path}: has {len(kept)} notes from beat {start} on, too few to hear a tempo in")
         beats = np.arange(min(count, len(times) - start)) * 60 / bpm
-        return _Excerpt(kept, beats[beats < LENGTH], down[start : start + int((beats < LENGTH).sum())], bpm)
+        beats = beats[beats < LENGTH]
+        named = segments_from(self._path.parent / "chord_midi.txt")
+        bounds = moved(np.array([(one.start, one.end) for one in named]).reshape(-1, 2)).tolist()
+        chords = [Segment(since, until, one.label) for one, (since, until) in zip(named, bounds, strict=True)]
+        return _Excerpt(kept, beats, down[start : start + len(beats)], _whole(chords), bpm)
 
     @cached_property
     def band(self) -> list[Part]:
@@ -164,7 +174,7 @@ class _Rendering:
         return Part(notes, int(rng.choice(KITS)), drums=True, volume=int(rng.integers(50, 115)))
 
     def annotate(self) -> Annotations:
-        """Give beats, tempo and the notes that are played."""
+        """Give beats, chords, tempo and the notes that are played."""
         excerpt, band = self._excerpt, self.band
         beats = tuple(
             Segment(float(time), float(time), "downbeat" if down else "beat")
@@ -178,7 +188,8 @@ class _Rendering:
             "drums": ("yes" if any(part.drums for part in band) else "no",),
         }
         played = sorted((note.onset, note.offset, note.pitch) for part in band if not part.drums for note in part.notes)
-        return Annotations(np.array(played, np.float64), segments={"beat": beats}, labels=labels)
+        segments = {"beat": beats, "chord": excerpt.chords}
+        return Annotations(np.array(played, np.float64), segments=segments, labels=labels)
 
     def placed(self, dry: NDArray[np.float32]) -> NDArray[np.float32]:
         """Put what was played into a room."""
@@ -187,6 +198,20 @@ class _Rendering:
         wet = reverberate(dry, response) + rng.normal(0, 10 ** rng.uniform(-5, -3), len(dry))
         found: NDArray[np.float32] = (wet / np.abs(wet).max() * rng.uniform(0.2, 0.95)).astype(np.float32)
         return found
+
+
+def _whole(chords: list[Segment]) -> tuple[Segment, ...]:
+    """Cut chords to the excerpt; where none is named there is none ("N")."""
+    found, end = [], 0.0
+    for chord in chords:
+        since, until = max(end, chord.start), min(LENGTH, chord.end)
+        if until - since > SLIVER:
+            if since - end > SLIVER:
+                found.append(Segment(end, since, "N"))
+                end = since
+            found.append(Segment(end, until, chord.label))
+            end = until
+    return (*found, *[Segment(end, LENGTH, "N")] * (LENGTH - end > SLIVER))
 
 
 class _Session:
