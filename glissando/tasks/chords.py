@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Annotations, Segment
-from ..metrics import chord_scores
+from ..metrics import chord_scores, weighted_mean
 from ..nn.chains import NEVER, CountedChain, LearnedChain, best_path, sum_of_paths
 from .base import TASKS, Task, Times
 from .chord_labels import ROOTS, VOCABULARIES, inverted, laid_out, parse_chord
@@ -315,11 +315,7 @@ def weighted_scores(scores: Sequence[dict[str, tuple[float, float]]]) -> dict[st
     found = {}
     for name in dict.fromkeys(name for one in scores for name in one):
         pairs = np.array([one[name] for one in scores if name in one])
-        weights = np.random.default_rng(0).multinomial(len(pairs), np.full(len(pairs), 1 / len(pairs)), size=1000)
-        weights = np.concatenate([np.ones((1, len(pairs))), weights]) * pairs[:, 1]
-        means = weights @ pairs[:, 0] / weights.sum(1)
-        low, high = np.nanpercentile(means, [2.5, 97.5])
-        found[name] = {"mean": float(means[0]), "low": float(low), "high": float(high), "n": len(pairs)}
+        found[name] = weighted_mean(pairs[:, 0], pairs[:, 1])
     return found
 
 
