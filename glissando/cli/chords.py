@@ -33,14 +33,16 @@ def chords(
     """Write down the chords of audio files: when each begins and ends, and its name in Harte's syntax."""
     from .. import training
     from ..audio import read
+    from ..features import CQT
     from ..library.scan import find_audio
     from ..tasks.chord_plots import timeline
 
     choice(output, ("table", "json"), "--format")
     estimator = training.shipped_run("chords").estimator()
     feature, task = estimator.feature, estimator.task
-    assert feature.frequencies is not None
-    ticks = {number: f"C{number // 36 + 1}" for number in range(0, len(feature.frequencies), 36)}
+    assert isinstance(feature, CQT) and feature.frequencies is not None
+    octaves = range(0, len(feature.frequencies), feature.bins_per_octave)
+    ticks = {bin_: f"C{octave}" for octave, bin_ in enumerate(octaves, start=1)}
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []

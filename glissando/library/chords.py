@@ -176,9 +176,8 @@ def fill_chords(
                 report.failed.append(str(error))
             if waiting and (len(waiting) == FLUSH or number == len(rows)):
                 # (segments first: a track that has chords has segments that have them)
-                store.update(
-                    "segments", [{"track_id": one["id"], "chords": one["chords"]} for one in waiting], key="track_id"
-                )
+                segments = [{"track_id": one["id"], "chords": one["chords"]} for one in waiting]
+                store.update("segments", segments, key="track_id")
                 store.update("tracks", waiting)
                 waiting = []
             if on_progress is not None:
