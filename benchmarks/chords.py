@@ -10,12 +10,11 @@ played by a soundfont that none of the training songs was played by.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +36,12 @@ SEED = 0
 UNSEEN, SEEN = "TimGM6mb", "FluidR3_GM"
 CACHE = cache_dir() / "benchmarks" / "chords"
 PEER = cache_dir() / "benchmarks" / "peers" / "crema" / "bin" / "python"
-RECIPES = {
-    "chords/cqt-lstm": ("chords/cqt-lstm", ()),
-    "chords/structured": ("chords/structured", ()),
+DECODINGS = {
+    "hmm": "Viterbi, counted transitions",
+    "crf": "Viterbi, learned transitions",
+    "frames": "every frame for itself",
 }
-DECODINGS = {"hmm": "Viterbi, counted transitions", "frames": "every frame for itself"}
+RECIPES = {"chords/cqt-lstm": ("hmm", "frames"), "chords/structured": ("hmm", "frames"), "chords/crf": ("crf",)}
 METRICS = ("majmin", "sevenths", "root", "thirds", "mirex", "tetrads", "underseg", "overseg", "seg")
 TEMPLATES = "no training: templates of triads, Viterbi"
 STAYS, SHARPNESS = (0.8, 0.9, 0.95, 0.98), (5.0, 10.0, 20.0, 40.0)
@@ -53,12 +53,11 @@ Hear = Callable[[Entry], Chords]
 
 def cell(name: str) -> Run:
     """The run of a recipe, made, resumed, or there already."""
-    recipe, changes = RECIPES[name]
     folder = CACHE / name.replace("/", "-")
     print(name, flush=True)
     if (folder / "recipe.yaml").exists():
         return resume(folder)
-    return train(load_recipe(recipe, changes=changes), folder, accelerator="cpu")
+    return train(load_recipe(name), folder, accelerator="cpu")
 
 
 def of(songs: Mapping[str, object], data: DataSet, font: str) -> dict[str, Entry]:
@@ -108,10 +107,7 @@ def templates(estimator: Estimator, stay: float, sharpness: float) -> Hear:
         times = estimator.times(len(path))
         edges = np.r_[0.0, np.flatnonzero(np.diff(path)) + 1, len(path)].astype(int)
         ends = np.r_[times - times[1] / 2, times[-1] + times[1] / 2].clip(0)
-        return tuple(
-            Segment(float(ends[a]), float(ends[b]), vocabulary.labels[path[a]])
-            for a, b in zip(edges[:-1], edges[1:], strict=True)
-        )
+        return tuple(Segment(float(ends[a]), float(ends[b]), vocabulary.labels[path[a]]) for a, b in pairwise(edges))
 
     return hear
 
@@ -203,8 +199,8 @@ def main() -> None:
     scores: dict[str, Scores] = {}
     for name in RECIPES:
         made = cell(name)
-        for decoding, words in DECODINGS.items():
-            scores[f"{name}, {words}"] = score(tested, trained(made, decoding))
+        for decoding in RECIPES[name]:
+            scores[f"{name}, {DECODINGS[decoding]}"] = score(tested, trained(made, decoding))
     ours = f"chords/structured, {DECODINGS['hmm']}"
     valid = of(dict.fromkeys(run.split().parts["valid"]), data, SEEN)
     hear, told = tuned_templates(run.estimator(), valid)
@@ -243,14 +239,8 @@ def main() -> None:
             "Weighted chord symbol recall by `mir_eval.chord`: share of the time of all songs together; intervals resample songs. "
             f"Renderings of 26 s by made-up bands, most with drums; the truth is POP909's, which was derived from the scores. Templates: {told}, tuned on validation songs.",
             "crema never saw synthetic audio; its row is context, on fewer songs.",
-            json.dumps({name: round(cell_minutes, 1) for name, cell_minutes in _minutes().items()}).strip("{}")
-            + " minutes of training, one process beside others.",
         ],
     )
-
-
-def _minutes() -> dict[str, float]:
-    return {name: float(cell(name).result()["minutes"]) for name in RECIPES}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,11 @@ import mir_eval
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from glissando import Library
+from glissando.audio import Audio, write
+from glissando.cli import app
 from glissando.data import Annotations, Segment, frame_times
 from glissando.data.layouts import segments_from
 from glissando.errors import RecipeError
@@ -20,6 +24,7 @@ from glissando.nn.chains import CountedChain, LearnedChain, best_path, sum_of_pa
 from glissando.tasks import ChordTask
 from glissando.tasks.chord_labels import NO_CHORD, QUALITIES, ROOTS, UNKNOWN, VOCABULARIES, laid_out, parse_chord
 from glissando.tasks.chords import weighted_scores
+from glissando.training import load_recipe, shipped_run
 from glissando.training.transpose import Transpose
 
 TIMES = frame_times(80, 10.0)
@@ -251,3 +256,53 @@ def test_the_share_of_the_model_is_tuned() -> None:
 
 def test_roots_are_those_of_the_field() -> None:
     assert [mir_eval.chord.pitch_class_to_semitone(root) for root in ROOTS] == [*range(12)]
+
+
+def played(progression: tuple[tuple[int, ...], ...], seconds: float = 2.0) -> np.ndarray:
+    """Plucked chords with their roots in the bass."""
+    time = np.arange(int(seconds * 22_050)) / 22_050
+    chords = []
+    for pitches in progression:
+        wave = np.random.default_rng(0).normal(0, 1e-4, len(time))
+        for pitch in (pitches[0] - 12, *pitches):
+            hz = 440 * 2 ** ((pitch - 69) / 12)
+            wave += sum(0.08 / k * np.sin(2 * np.pi * k * hz * time) * np.exp(-0.4 * k * time) for k in range(1, 7))
+        chords.append(wave)
+    return np.concatenate(chords).astype(np.float32)
+
+
+PROGRESSION = ((48, 64, 67), (45, 60, 64), (53, 60, 69), (43, 62, 71))  # C, Am, F, G
+
+
+def test_the_shipped_weights_hear_a_progression_and_its_transposition(tmp_path: Path) -> None:
+    for name, by in (("low", 0), ("high", 5)):
+        transposed = tuple(tuple(pitch + by for pitch in pitches) for pitches in PROGRESSION)
+        write(tmp_path / f"{name}.wav", Audio(np.tile(played(transposed), 2), 22_050))
+    out = tmp_path / "heard"
+    done = CliRunner().invoke(app, ["chords", str(tmp_path / "low.wav"), "--out", str(out), "--format", "json"])
+    assert done.exit_code == 0, done.output
+    intervals, labels = mir_eval.io.load_labeled_intervals(str(out / "low.lab"))
+    truth = np.arange(9.0) * 2
+    scores = chord_scores(np.c_[truth[:-1], truth[1:]], ["C", "A:min", "F", "G"] * 2, intervals, labels)
+    assert (
+        scores["majmin"][0] > 0.9 and (out / "low.jams").exists() and (out / "low.chords.png").stat().st_size > 10_000
+    )
+    (row,) = json.loads(done.stdout)
+    assert [one["chord"] for one in row["chords"]] == labels
+    library = Library.open(tmp_path / "lib", blocks={"chroma": "chroma"})
+    library.add(tmp_path / "low.wav", tmp_path / "high.wav")
+    found = library.add_chords(tmp_path)
+    assert (found.done, found.failed) == (2, []) and library.add_chords(tmp_path).done == 0
+    assert [Path(hit.path).stem for hit in library.search(chords="C Am F G")] == ["low"]
+    assert [Path(hit.path).stem for hit in library.search(chords="F Dm Bb C")] == ["high"]
+    assert {Path(hit.path).stem for hit in library.search(chords="C Am F G", any_key=True)} == {"low", "high"}
+
+
+def test_a_file_that_is_no_audio_is_told_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"RIFF0000WAVE")
+    done = CliRunner().invoke(app, ["chords", str(tmp_path / "bad.wav")])
+    assert done.exit_code == 3 and "bad.wav" in done.output
+
+
+def test_the_shipped_weights_are_of_the_recipe() -> None:
+    assert shipped_run("chords").recipe == load_recipe("chords/structured")

@@ -20,7 +20,7 @@ from .chord_labels import ROOTS, VOCABULARIES, inverted, laid_out, parse_chord
 from .jams import jams
 
 DECODERS = ("hmm", "crf", "frames")
-SHARPNESS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+SHARPNESS = (0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
 STRUCTURE = 3 * 12 + 2  # rows of root, bass and pitches: twelve each, and no root, no bass
 
 Chords = tuple[Segment, ...]
@@ -64,7 +64,7 @@ class ChordTask(Task):
         chains = {"hmm": CountedChain, "crf": LearnedChain}
         self.layers = chains[decoding](index) if decoding in chains else None
         if decoding == "hmm":
-            self.tuned["sharpness"] = 0.5  # share of the model's log-probabilities beside the chain's
+            self.tuned["sharpness"] = 1.0  # weight of the model's log-probabilities beside the chain's
 
     def targets(self, annotations: Annotations, times: Times) -> NDArray[np.float32]:
         """Mark what holds.
@@ -214,9 +214,9 @@ class ChordTask(Task):
         small = VOCABULARIES[25]
         triads = np.array([small.number(label) for label in self.vocabulary.labels])
         right, known = np.zeros(len(SHARPNESS)), 0
-        for annotations, outputs, times in examples:
+        for told, outputs, times in examples:
             truth = np.full(len(times), -1)
-            for one in annotations.segments.get("chord", ()):
+            for one in told.segments.get("chord", ()):
                 truth[slice(*np.searchsorted(times, (one.start, one.end)))] = small.number(one.label)
             known += int((truth >= 0).sum())
             for i, sharpness in enumerate(SHARPNESS):
