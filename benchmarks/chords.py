@@ -180,7 +180,8 @@ def main() -> None:
     """Train, score and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the shipped weights on ten songs; writes nothing")
-    parser.add_argument("--peer", type=int, default=60, help="songs that crema hears")
+    parser.add_argument("--only", choices=[*RECIPES], help="one recipe instead of all")
+    parser.add_argument("--peer", type=int, default=60, help="songs that crema hears; 0 for none")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     data = load("tempo-renders")
@@ -197,16 +198,18 @@ def main() -> None:
     unseen, seen = f"POP909 renders (synthetic), unseen songs and soundfont {UNSEEN}", f"unseen songs, soundfont {SEEN}"
     rows: list[Row] = []
     scores: dict[str, Scores] = {}
-    for name in RECIPES:
+    for name in [asked.only] if asked.only else RECIPES:
         made = cell(name)
         for decoding in RECIPES[name]:
             scores[f"{name}, {DECODINGS[decoding]}"] = score(tested, trained(made, decoding))
     ours = f"chords/structured, {DECODINGS['hmm']}"
+    if ours not in scores:
+        scores[ours] = score(tested, trained(run, "hmm"))
     valid = of(dict.fromkeys(run.split().parts["valid"]), data, SEEN)
     hear, told = tuned_templates(run.estimator(), valid)
     scores[TEMPLATES] = score(tested, hear)
     peer = "crema 0.2.0"
-    if PEER.exists():
+    if PEER.exists() and asked.peer:
         few = dict([*tested.items()][: asked.peer])
         heard = crema(few, UNSEEN)
         scores[peer] = score(few, lambda entry: heard[entry.key])
@@ -217,7 +220,7 @@ def main() -> None:
     if peer in scores:
         rows += difference(unseen, f"{ours} above {peer}, on its songs", scores[ours], scores[peer])
     again = of(dict.fromkeys(run.split().parts["test"]), data, SEEN)
-    rows += rows_of(seen, ours, score(again, trained(cell("chords/structured"), "hmm")))
+    rows += rows_of(seen, ours, score(again, trained(run, "hmm")))
     rows += rows_of(seen, TEMPLATES, score(again, hear))
     rows.append(speed(run))
     value = mean(scores[ours], "majmin")["mean"]

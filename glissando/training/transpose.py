@@ -53,6 +53,7 @@ class Transpose(nn.Module):
             by, bins = semitones * self.step, feature.shape[2]
             given = batch["feature"][example]
             feature[example, :, max(by, 0) : bins + min(by, 0)] = given[:, max(-by, 0) : bins - max(by, 0)]
-            turned = target[example, :, :groups].unflatten(1, (-1, 12)).roll(semitones, 2)
-            target[example, :, :groups] = turned.flatten(1, 2)
+            rows = target[example, :, :groups]
+            turned = rows.reshape(len(rows), -1, 12, rows.shape[-1]).roll(semitones, 2)
+            target[example, :, :groups] = turned.reshape(rows.shape)
         return {**batch, "feature": feature, "target": target}
