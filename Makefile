@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-training bench-chords peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -65,6 +65,10 @@ bench-music: $(VENV)/.dev
 bench-tags: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python tags.py $(QUICK)
 
+# After: gliss data build tempo-renders --from DIR. Half an hour of a core for the trainings.
+bench-chords: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python chords.py $(QUICK)
+
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)
 
@@ -73,6 +77,11 @@ peer-basic-pitch:
 	$(PYTHON) -m venv $(PEERS)/basic-pitch
 	$(PEERS)/basic-pitch/bin/pip install -q --no-deps basic-pitch==0.4.0
 	$(PEERS)/basic-pitch/bin/pip install -q -r benchmarks/peers/basic_pitch/requirements.txt
+
+# crema with the weights of its wheel; without its pins, some of which no Python of today has.
+peer-crema:
+	$(PYTHON) -m venv $(PEERS)/crema
+	$(PEERS)/crema/bin/pip install -q -r benchmarks/peers/crema/requirements.txt
 
 # Golden numbers of the original musiCNN, from its own environment (TensorFlow).
 peer-musicnn: $(VENV)/.dev

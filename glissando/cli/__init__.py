@@ -20,6 +20,7 @@ VERBS = {
     "tags": "Name the tags of audio files.",
     "tempo": "Estimate the tempo of audio files.",
     "key": "Estimate the key of audio files.",
+    "chords": "Write down the chords of audio files: a timeline, lab, JAMS, picture.",
     "embed": "Write the embeddings of audio files.",
     "map": "Draw the library as a map to click and listen.",
     "library": "Look after the library: status, verify, remove, compact, export, import.",

@@ -48,6 +48,9 @@ def index(
             show_default="as the library is; full in a new one",
         ),
     ] = None,
+    chords: Annotated[
+        bool, typer.Option("--chords", help="Recognise chords as well (extra train), for gliss search --chords.")
+    ] = False,
     device: DeviceOption = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -69,8 +72,37 @@ def index(
     tell(report, len(opened))
     if report.interrupted:
         raise typer.Exit(130)
-    if report.failed:
+    unheard = run_chords(opened, folders, quiet=quiet) if chords else []
+    if report.failed or unheard:
         raise typer.Exit(3)
+
+
+def run_chords(library: Library, folders: list[Path], *, quiet: bool) -> list[str]:
+    """Recognise the chords of tracks that have none yet, with a progress bar.
+
+    Parameters
+    ----------
+    library : Library
+        The library.
+    folders : list of Path
+        Whose tracks.
+    quiet : bool
+        No bar.
+
+    Returns
+    -------
+    list of str
+        Why files have none.
+    """
+    with Progress(console=errors, transient=True, disable=quiet) as bar:
+        task = bar.add_task("Chords", total=None)
+        found = library.add_chords(
+            *folders, on_progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    console.print(f"chords of {found.done} tracks recognised.")
+    for reason in found.failed:
+        errors.print(f"  {escape(reason)}", soft_wrap=True, highlight=False)
+    return found.failed
 
 
 def run_index(

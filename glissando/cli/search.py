@@ -59,6 +59,13 @@ def search(
     harmonic: Annotated[
         bool, typer.Option("--harmonic", help="Similar, and in a key that mixes with that of the query (or --key).")
     ] = False,
+    chords: Annotated[
+        str | None,
+        typer.Option(
+            "--chords", metavar="CHORDS", help='Only where these follow each other: "C G Am F".', show_default=False
+        ),
+    ] = None,
+    any_key: Annotated[bool, typer.Option("--any-key", help="With --chords: transposed to any key.")] = False,
     tag: Annotated[
         list[str] | None,
         typer.Option("--tag", metavar="TAG[=P]", help="Only with this tag (probability from 0.1).", show_default=False),
@@ -94,7 +101,8 @@ def search(
 ) -> None:
     """Find what sounds like a track, at any tempo, in any key, by tag.
 
-    Several queries are averaged. Without a query, the tracks that fit the tags, the tempo and the key are listed.
+    Several queries are averaged. Without a query, the tracks that fit tags, tempo, key and chords
+    are listed.
     """
     from ..library import Library
     from ..library.exchange import write_hits
@@ -109,6 +117,8 @@ def search(
         tempo=tempo,
         key=key,
         harmonic=harmonic,
+        chords=chords,
+        any_key=any_key,
         tags=parse_numbers(tag or [], what="tag", default=TAG_THRESHOLD),
         no_tags=parse_numbers(no_tag or [], what="tag", default=TAG_THRESHOLD),
         artists=artist or [],
@@ -125,7 +135,7 @@ def search(
         typer.echo(write_hits(hits, output), nl=False)
         return
     if not hits:
-        errors.print("Nothing fits; loosen the tags, the tempo or the key.")
+        errors.print("Nothing fits; loosen the tags, the tempo, the key or the chords.")
         return
     table = Table(box=None, pad_edge=False)
     for name, justify in (

@@ -24,7 +24,7 @@ from .store import Store
 
 EXPORTED = (
     "path artist album title year duration sample_rate tempo tempo_confidence tempo_candidates key key_confidence "
-    "content_hash audio_hash"
+    "chords content_hash audio_hash"
 ).split()
 FOUND = "score path artist album title year duration tempo key camelot start end tempo_ratio".split()
 MAX_DIM = 16_384

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import QueryError
+from .chords import condition, sequences
 from .columns import any_of, quote
 from .query import Query, match_artists, match_tag
 from .rows import LEVELS, label
@@ -22,6 +24,8 @@ class Filter:
         Lowest and highest BPM.
     keys : tuple of str
         One of these, by name.
+    chords : tuple of str
+        One of these sequences.
     artists, no_artists : tuple of str
         As the library writes them: one of these, none of those.
     labels : tuple of tuple of str
@@ -32,6 +36,7 @@ class Filter:
 
     tempo: tuple[float, float] | None = None
     keys: tuple[str, ...] = ()
+    chords: tuple[str, ...] = ()
     artists: tuple[str, ...] = ()
     no_artists: tuple[str, ...] = ()
     labels: tuple[tuple[str, ...], ...] = ()
@@ -56,9 +61,11 @@ class Filter:
         Raises
         ------
         QueryError
-            If there is no such tag or artist.
+            If there is no such tag or artist, or no track has chords.
         """
         names, known = store.tag_names(), store.artists() if query.artists or query.no_artists else frozenset()
+        if query.chords and ("chords" in store.lacks or not store.count("tracks", "chords IS NOT NULL")):
+            raise QueryError(f"{store.location}: knows no chords yet; add them with: gliss index FOLDER --chords")
         labels, no_labels = [], []
         for word, least in query.tags.items():
             tags = match_tag(word, names)
@@ -71,6 +78,7 @@ class Filter:
         return cls(
             query.tempo,
             query.keys,
+            sequences(query.chords, any_key=query.any_key) if query.chords else (),
             tuple(match_artists(query.artists, known)) if query.artists else (),
             tuple(match_artists(query.no_artists, known)) if query.no_artists else (),
             tuple(labels),
@@ -90,6 +98,8 @@ class Filter:
             conditions.append(f"tempo >= {self.tempo[0]!r} AND tempo <= {self.tempo[1]!r}")
         if self.keys:
             conditions.append(any_of("key", self.keys))
+        if self.chords:
+            conditions.append(condition(self.chords))
         if self.artists:
             conditions.append(any_of("artist", self.artists))
         if self.no_artists:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import GlissandoError
@@ -70,6 +71,7 @@ class MemoryIndex:
         self._tempo = self._tracks["tempo"].to_numpy()
         self._artist, self._artists = _coded(self._tracks["artist"])
         self._key, self._keys = _coded(self._tracks["key"])
+        self._chords = store.rows("tracks", ["chords"])["chords"].combine_chunks()
         self._labels = _columns_of(self._tracks["labels"])
         self._tracks = self._tracks.select(columns).combine_chunks()  # rows are taken from one piece far faster
         self._shelves = {table: self._shelf(table) for table in TABLES if store.count(table)}
@@ -160,6 +162,9 @@ class MemoryIndex:
             every &= (self._tempo >= wanted.tempo[0]) & (self._tempo <= wanted.tempo[1])
         if wanted.keys:
             every &= np.isin(self._key, [self._keys[name] for name in wanted.keys if name in self._keys])
+        if wanted.chords:
+            found = [pc.match_substring(self._chords, one).fill_null(False) for one in wanted.chords]
+            every &= np.logical_or.reduce([one.to_numpy(zero_copy_only=False) for one in found])
         if wanted.artists:
             every &= np.isin(self._artist, [self._artists[name] for name in wanted.artists])
         if wanted.no_artists:

@@ -46,6 +46,10 @@ class Query:
         Only tracks in one of these keys, such as "A minor".
     transpose : int, optional
         Semitones by which the chroma block of the seeds is transposed; 0 asks for what is near in pitch as it is.
+    chords : tuple of (int, bool)
+        Only tracks with these chords one after the other: roots from C, and whether they are minor.
+    any_key : bool
+        Also in all transpositions.
     harmonic : bool
         Only tracks in keys that are compatible with ``keys``, or with those of the seeds.
     tags, no_tags : mapping of str to float
@@ -71,6 +75,8 @@ class Query:
     keys: tuple[str, ...] = ()
     transpose: int | None = None
     harmonic: bool = False
+    chords: tuple[tuple[int, bool], ...] = ()
+    any_key: bool = False
     tags: Mapping[str, float] = field(default_factory=dict)
     no_tags: Mapping[str, float] = field(default_factory=dict)
     artists: tuple[str, ...] = ()
@@ -89,6 +95,8 @@ class Query:
             raise QueryError(f"tempo ratio {self.tempo_ratio:g} is outside 0.25..4")
         if self.any_tempo and self.tempo_ratio != 1:
             raise QueryError(f"any tempo and a tempo ratio of {self.tempo_ratio:g} exclude each other; ask for one")
+        if self.any_key and not self.chords:
+            raise QueryError("any key is for chords; name some, such as C G Am F")
         if self.k < 1:
             raise QueryError(f"k is {self.k}; ask for at least one hit")
         for name, limit in (("per_artist", self.per_artist), ("per_album", self.per_album)):

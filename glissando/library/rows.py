@@ -15,7 +15,7 @@ from .embedding import Embedded
 from .store import Store
 
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)  # of tag probability, that an index knows
-OF_TRACK = ("artist", "tempo", "key", "labels")  # what segments repeat of their track
+OF_TRACK = ("artist", "tempo", "key", "chords", "labels")  # what segments repeat of their track
 
 Row = dict[str, Any]
 
@@ -165,6 +165,7 @@ def new_rows(store: Store, embedded: Embedded, facts: Mapping[str, Any]) -> tupl
         "id": new,
         **tempo_columns(embedded),
         **key_columns(embedded),
+        "chords": None,  # (of their own: see chords.py)
         **({"tags": embedded.tags} if names else {}),
         "labels": labels(embedded.tags, names),
         **{block: embedded.vectors.get(block) for block in blocks},

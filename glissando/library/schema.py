@@ -26,6 +26,7 @@ TRACK_FIELDS = [
     pa.field("tempo_candidates", pa.list_(pa.float32())),
     pa.field("key", pa.utf8()),
     pa.field("key_confidence", pa.float32()),
+    pa.field("chords", pa.utf8()),
     pa.field("labels", pa.list_(pa.utf8())),
 ]
 SEGMENT_FIELDS = [
@@ -37,6 +38,7 @@ SEGMENT_FIELDS = [
     pa.field("artist", pa.utf8()),
     pa.field("tempo", pa.float32()),
     pa.field("key", pa.utf8()),
+    pa.field("chords", pa.utf8()),
     pa.field("labels", pa.list_(pa.utf8())),
 ]
 BLOCK_SCHEMA = pa.schema(

@@ -188,7 +188,7 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
     store : Store
         The library's tables.
     query : Query
-        With tags, a tempo or a key.
+        With tags, a tempo, a key or chords.
 
     Returns
     -------
@@ -201,8 +201,9 @@ def list_tracks(store: Store, query: Query) -> list[Hit]:
         If there is no filter.
     """
     names = store.tag_names()
-    if not (query.tempo or query.keys or query.tags or query.no_tags or query.artists or query.no_artists):
-        raise QueryError("nothing to search for; name a track, a tag, a tempo or a key")
+    asked = query.tempo, query.keys, query.chords, query.tags, query.no_tags, query.artists, query.no_artists
+    if not any(asked):
+        raise QueryError("nothing to search for; name a track, a tag, a tempo, a key or chords")
     tagged = bool(query.tags or query.no_tags)
     table = store.rows("tracks", [*TRACK_COLUMNS, *(["tags"] if tagged else [])], Filter.of(store, query).sql())
     if tagged:

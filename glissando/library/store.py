@@ -181,15 +181,22 @@ class Store:
             raise LibraryError(f"block {block.name!r} exists already")
         field = pa.field(block.name, vector_type(block.dim))
         row = {**asdict(block), "tag_names": list(block.tag_names)}
+        self.add_columns()
         with self._changing():
-            for table, fields in ((self.tracks, TRACK_FIELDS), (self.segments, SEGMENT_FIELDS)):
-                for new in (*fields, field):  # also columns that came with a later version than the library
-                    if new.name not in table.schema.names:
-                        table.add_columns(new)
+            for table in (self.tracks, self.segments):
+                table.add_columns(field)
             if block.tag_names and "tags" not in self.tracks.schema.names:
                 self.tracks.add_columns(pa.field("tags", vector_type(len(block.tag_names))))
             self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
         self._known_blocks = None
+
+    def add_columns(self) -> None:
+        """Add the columns that came with a later version than the library."""
+        with self._changing():
+            for table, fields in ((self.tracks, TRACK_FIELDS), (self.segments, SEGMENT_FIELDS)):
+                for new in fields:
+                    if new.name not in table.schema.names:
+                        table.add_columns(new)
         self.lacks = self._lacking()
 
     def artists(self) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Tasks: one module each."""
 
 from .base import TASKS, Task
+from .chords import Chords, ChordTask
 from .global_labels import GlobalLabels, Labels
 from .label_segments import LabelCurves, SegmentLabels
 from .labels import LabelTask
@@ -11,6 +12,8 @@ from .tempo_classes import TempoClassifier, fit_tempo_classifier, tempi
 
 __all__ = [
     "TASKS",
+    "ChordTask",
+    "Chords",
     "ClassSegments",
     "Classes",
     "FramePitches",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import Annotations
 from ..registry import Registry
@@ -26,6 +26,8 @@ class Task(ABC):
         The metric by which thresholds are chosen and runs are compared; higher is better.
     tuned : dict of str to float
         Thresholds and alike.
+    layers : Module or None
+        What a task learns beside the model, such as transitions between classes.
     pooled : bool
         The model gives one output for all frames that it hears. Recordings are then heard in stretches, and outputs
         have these where others have frames.
@@ -36,6 +38,7 @@ class Task(ABC):
 
     def __init__(self) -> None:
         self.tuned: dict[str, float] = {}
+        self.layers: nn.Module | None = None
 
     def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
         """Choose what the recipe leaves to the training data, such as a vocabulary; the run's recipe then says it.

@@ -1,5 +1,6 @@
 """Recipes, training, runs, and trained recipes at work."""
 
+from . import transpose  # noqa: F401  (registers itself)
 from .contrastive import Contrastive
 from .estimator import Estimator
 from .export import export

@@ -198,6 +198,7 @@ class Supervised(Paradigm):
     def __init__(self, estimator: Estimator) -> None:
         super().__init__()
         self.task, self.goal = estimator.task, estimator.task.goal
+        self.layers = estimator.task.layers  # (they are trained and kept with the paradigm's)
         self._scored: list[tuple[Annotations, Any]] = []
 
     def examples(

@@ -101,7 +101,7 @@ class TrainPart(Strict):
     rate, decay : float
         Learning rate and weight decay of AdamW.
     augment : list of str or dict
-        Changes of every training batch, in order: shift, equalise, smear, gain, noise, mix, perturb.
+        Changes of every training batch, in order: shift, transpose, equalise, smear, gain, noise, mix, perturb.
     start : str, optional
         Run whose weights are the first ones (fine-tuning): its folder, or the name of a shipped run such as "pitch".
     seed : int
