@@ -4,6 +4,7 @@ from .contrastive import Contrastive
 from .estimator import Estimator
 from .export import export
 from .fit import draw_split, evaluate, resume, train
+from .masked import Masked
 from .network import Network
 from .paradigm import PARADIGMS, Paradigm
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
@@ -11,6 +12,7 @@ from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
 from .translation import TASK as TRANSLATION
 from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
+from .vicreg import VICReg
 
 __all__ = [
     "PARADIGMS",
@@ -18,6 +20,7 @@ __all__ = [
     "Contrastive",
     "DataPart",
     "Estimator",
+    "Masked",
     "Network",
     "Paradigm",
     "Recipe",
@@ -25,6 +28,7 @@ __all__ = [
     "TrainPart",
     "Translation",
     "TranslationRecipe",
+    "VICReg",
     "draw_split",
     "evaluate",
     "export",
