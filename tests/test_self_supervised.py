@@ -17,6 +17,7 @@ from glissando.errors import RecipeError
 from glissando.features import LogMel
 from glissando.nn import Patches, build
 from glissando.training import Contrastive, Masked, VICReg, evaluate, load_recipe, resume, train
+from glissando.training.augment import AUGMENTATIONS
 from glissando.training.vicreg import covariance_term, variance_term
 
 LOG_MEL = {"log-mel": {"sample_rate": RATE, "n_fft": 512, "hop": HOP, "bands": 24}}
@@ -147,6 +148,23 @@ def test_what_is_forgotten_is_alike() -> None:
     assert torch.equal(keeping.loss(model, batch), keeping.loss(model, known))
     with pytest.raises(ValueError, match="forget some of place, tempo, key"):
         Contrastive(torch.zeros(2, 4), forget=["timbre"])
+
+
+def test_filter_and_room_act_on_the_power_of_log_mel() -> None:
+    feature = LogMel(RATE, n_fft=512, hop=HOP, bands=24)
+    torch.manual_seed(0)
+    noise = feature(torch.randn(5, RATE))
+    louder = AUGMENTATIONS.build({"equalise": {"db": 0.0, "level": 6.0}}, feature=feature)({"feature": noise})
+    ratio = torch.expm1(louder["feature"]) / torch.expm1(noise)
+    assert torch.allclose(ratio, ratio[:, :, :1, :1].expand_as(ratio), rtol=1e-2)
+    assert 1 < float((10 * ratio[:, 0, 0, 0].log10()).std()) < 12  # dB
+
+    click = torch.zeros(1, 1, 24, 200)
+    click[..., 10] = torch.log1p(torch.tensor(1e4))  # a power of 1, at 100 frames a second
+    room = AUGMENTATIONS.build({"smear": {"decay": 0.2, "most": 1.0}}, feature=feature)
+    wet = torch.expm1(room({"feature": click})["feature"])[0, 0, 0] / 1e4
+    assert wet[:10].abs().max() < 1e-6 and float(wet[10]) == pytest.approx(1, rel=1e-3)
+    assert float(10 * (wet[18] / wet[13]).log10()) == pytest.approx(-60 * 0.05 / 0.2, abs=0.2)  # 60 dB in 0.2 s
 
 
 def nn_identity() -> torch.nn.Module:
