@@ -79,7 +79,8 @@ def compare(
     console.print(table)
     for run, result in zip(opened[1:], results[1:], strict=True):
         for name in [results[0].get("goal")] if result and results[0] else []:
-            both = [key for key in results[0]["entries"] if key in result["entries"]]
+            held = [{key for key, one in each["entries"].items() if name in one} for each in (results[0], result)]
+            both = [key for key in results[0]["entries"] if key in held[0] & held[1]]
             if both:
                 apart = [result["entries"][key][name] - results[0]["entries"][key][name] for key in both]
                 low, high = training.interval(apart)

@@ -11,7 +11,7 @@ from .midi import read_notes
 from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
-from .splits import Split, folds, official, official_folds, split_by
+from .splits import Split, folds, official, official_fold, official_folds, split_by
 from .store import ArrayInfo, ArrayStore, ArrayWriter
 from .views import Views
 
@@ -49,6 +49,7 @@ __all__ = [
     "names",
     "of_data",
     "official",
+    "official_fold",
     "official_folds",
     "pitch_matrix",
     "read_notes",

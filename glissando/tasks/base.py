@@ -26,12 +26,31 @@ class Task(ABC):
         The metric by which thresholds are chosen and runs are compared; higher is better.
     tuned : dict of str to float
         Thresholds and alike.
+    pooled : bool
+        The model gives one output for all frames that it hears. Recordings are then heard in stretches, and outputs
+        have these where others have frames.
     """
 
     goal: ClassVar[str]
+    pooled: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.tuned: dict[str, float] = {}
+
+    def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
+        """Choose what the recipe leaves to the training data, such as a vocabulary; the run's recipe then says it.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotations
+            Of the entries to train on.
+
+        Returns
+        -------
+        dict of str to object
+            Arguments of the task.
+        """
+        return {}
 
     @abstractmethod
     def targets(self, annotations: Annotations, times: Times) -> NDArray[Any]:
@@ -100,6 +119,33 @@ class Task(ABC):
         dict of str to float
             Metrics by name.
         """
+
+    def evaluate_all(self, examples: Sequence[tuple[Annotations, Any]]) -> dict[str, dict[str, float]]:
+        """Score a whole set at once, where a metric is no mean over entries.
+
+        Parameters
+        ----------
+        examples : sequence of (Annotations, object)
+            Truths, and estimates from `predict`.
+
+        Returns
+        -------
+        dict of str to dict of str to float
+            ``mean``, ``low``, ``high`` and ``n`` by name; one that `evaluate` has too takes the place of its mean.
+        """
+        return {}
+
+    def report(self, folder: Path, examples: Sequence[tuple[Annotations, Any]]) -> None:
+        """Write pictures and tables of a whole set into the folder of a run.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the run.
+        examples : sequence of (Annotations, object)
+            Truths, and estimates from `predict`.
+        """
+        return  # most tasks show single recordings
 
     def tune(self, examples: Sequence[tuple[Annotations, Tensor, Times]]) -> None:
         """Choose what can't be learned, such as thresholds, on validation data.

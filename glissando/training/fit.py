@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ..data import DataSet, Entry, Split, load, official, split_by
+from ..data import DataSet, Entry, Split, load, official, official_fold, split_by
 from ..errors import RecipeError
 from ..paths import aside
+from ..registry import parse
 from .card import card
+from .estimator import Estimator
 from .learner import Learner, loader
 from .network import Network
 from .paradigm import Paradigm, paradigm_of
@@ -90,9 +92,13 @@ def train(
     material = _material(recipe, str(folder))  # (before there is a folder: most mistakes show here)
     _start(material.network, recipe)
     data, split = draw_splits(recipe.data)
+    parts = {part: split.of(data, part) for part in split.parts}
+    if (settled := _settled(recipe, material.network, parts["train"])) is not recipe:
+        recipe, material = settled, _material(settled, str(folder))
+        _start(material.network, recipe)
     run = begin(Path(folder), recipe)
     split.write(run.folder / SPLIT)
-    material.parts = {part: split.of(data, part) for part in split.parts}
+    material.parts = parts
     return _train(run, material, progress, bar, accelerator, devices)
 
 
@@ -260,15 +266,17 @@ def draw_split(data: DataSet, part: Source) -> Split:
     RecipeError
         If a group would lie on two sides.
     """
-    if part.split != "official":
-        names = ("train", "valid", "test")
-        split = split_by(data, part.split, fractions=dict(zip(names, part.shares, strict=True)), seed=part.seed)
-    else:
-        split = official(data)
+    group = None if part.group == "entry" else part.group
+    if part.split in ("official", "fold"):
+        split = official(data) if part.split == "official" else official_fold(data, str(part.fold))
         if "valid" not in split.parts:
             shares = {"train": 1 - part.shares[1], "valid": part.shares[1]}
-            inner = split_by(split.of(data, "train"), part.group, fractions=shares, seed=part.seed)
-            split = Split(data.name, {**inner.parts, "test": split.parts["test"]}, part.group, "official", part.seed)
+            inner = split_by(split.of(data, "train"), group, fractions=shares, seed=part.seed)
+            split = Split(data.name, {**inner.parts, "test": split.parts["test"]}, group, split.origin, part.seed)
+    else:
+        kind = None if part.split == "entry" else part.split
+        names = ("train", "valid", "test")
+        split = split_by(data, kind, fractions=dict(zip(names, part.shares, strict=True)), seed=part.seed)
     split.check(data)
     return split
 
@@ -324,6 +332,15 @@ def _start(network: Network, recipe: Recipe) -> None:
         network.load_weights(source.folder / WEIGHTS)
 
 
+def _settled(recipe: Recipe, network: Network, data: DataSet) -> Recipe:
+    """Write into the recipe what it leaves to the training data."""
+    if not isinstance(network, Estimator):
+        return recipe
+    found = network.task.settle([entry.annotations for entry in data.values()])
+    name, arguments = parse(recipe.task, "task")
+    return recipe.model_copy(update={"task": {name: {**arguments, **found}}}) if found else recipe
+
+
 def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str, devices: int) -> Run:
     part, data, network, paradigm = run.recipe.train, run.recipe.data, material.network, material.paradigm
     examples = {name: _examples(material, name, data, part.seed, progress) for name in ("train", "valid")}
@@ -364,6 +381,7 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
         "data": {"name": material.parts["train"].name, **{part: len(held) for part, held in material.parts.items()}},
     }
     plot_curves([run], run.folder / CURVES)
+    paradigm.report(run.folder)
     write(run.folder / RESULT, dumps(result, indent=1))
     write(run.folder / CARD, card(run))
     return run
@@ -389,4 +407,4 @@ def _scores(
 ) -> dict[str, Any]:
     told = None if progress is None else (lambda done: progress("scores", done, len(data)))
     entries = paradigm.scores(network, data, part, seconds, told)
-    return {"metrics": summarise([*entries.values()]), "entries": entries}
+    return {"metrics": {**summarise([*entries.values()]), **paradigm.overall()}, "entries": entries}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ..data import DataSet, Entry, Patches
+from ..data import Annotations, DataSet, Entry, Patches
 from ..errors import RecipeError
 from ..nn import Model
 from ..registry import Registry
@@ -137,6 +138,26 @@ class Paradigm(nn.Module, ABC):
         """
         return {}
 
+    def overall(self) -> dict[str, dict[str, float]]:
+        """Score at once all entries that were scored the last time.
+
+        Returns
+        -------
+        dict of str to dict of str to float
+            ``mean``, ``low``, ``high`` and ``n`` of metrics that are no means over entries.
+        """
+        return {}
+
+    def report(self, folder: Path) -> None:
+        """Write pictures and tables of all entries that were scored the last time.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the run.
+        """
+        return
+
     @abstractmethod
     def scores(
         self, network: Network, data: DataSet, part: DataPart, seconds: float | None, told: Told | None
@@ -177,6 +198,7 @@ class Supervised(Paradigm):
     def __init__(self, estimator: Estimator) -> None:
         super().__init__()
         self.task, self.goal = estimator.task, estimator.task.goal
+        self._scored: list[tuple[Annotations, Any]] = []
 
     def examples(
         self,
@@ -290,11 +312,34 @@ class Supervised(Paradigm):
         """
         assert isinstance(network, Estimator)
         cache, found = network.cache(), {}
+        self._scored = []
         for done, (key, entry) in enumerate(data.items()):
             if told is not None:
                 told(done)
-            found[key] = network.score(entry, cache, seconds=seconds)
+            estimate = self.task.predict(*network.run(entry, cache, seconds=seconds))
+            found[key] = self.task.evaluate(entry.annotations, estimate)
+            self._scored.append((entry.annotations, estimate))
         return found
+
+    def overall(self) -> dict[str, dict[str, float]]:
+        """Score at once all entries that were scored the last time.
+
+        Returns
+        -------
+        dict of str to dict of str to float
+            As the task's `evaluate_all` gives it.
+        """
+        return self.task.evaluate_all(self._scored)
+
+    def report(self, folder: Path) -> None:
+        """Write the task's pictures and tables of all entries that were scored the last time.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the run.
+        """
+        self.task.report(folder, self._scored)
 
 
 PARADIGMS: Registry[Paradigm] = Registry("paradigm")

@@ -36,7 +36,10 @@ class Source(Strict):
     where : dict of str to str or list of str
         Labels that entries must have, such as ``stem: mix``; any of those in a list, whatever it is for ``"*"``.
     split : str
-        "official", or what never lies on both sides: piece, artist, album, clique, recording.
+        "official", "fold", or what never lies on both sides: piece, artist, album, clique, recording; "entry" where
+        every entry stands alone.
+    fold : int or str, optional
+        With the split "fold": the official fold that is tested; the others train.
     shares : (float, float, float)
         Training, validation and test, where the split is drawn. Where the official one has no validation, the second
         share of its training part is taken for it, by ``group``.
@@ -48,10 +51,17 @@ class Source(Strict):
 
     name: str
     where: dict[str, str | list[str]] = Field(default_factory=dict)
-    split: Literal["official", "piece", "artist", "album", "clique", "recording"] = "piece"
+    split: Literal["official", "fold", "piece", "artist", "album", "clique", "recording", "entry"] = "piece"
+    fold: int | str | None = None
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
-    group: Literal["piece", "artist", "album", "clique", "recording"] = "piece"
+    group: Literal["piece", "artist", "album", "clique", "recording", "entry"] = "piece"
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
+
+    @model_validator(mode="after")
+    def _folds_are_named(self) -> Source:
+        if (self.split == "fold") != (self.fold is not None):
+            raise ValueError("split: fold and fold: N, the one that is tested, go together")
+        return self
 
 
 class DataPart(Source):
