@@ -72,7 +72,8 @@ def probe(
         choice(pool, training.POOLS, "--pool")
     for kind in kinds:
         choice(kind, tuple(training.PROBES), "--probe")
-    board, found = training.Leaderboard(out), []
+    board = training.Leaderboard(out)
+    found: list[training.Cell] = []
     with progress_bars() as progress:
         for name in names:
             for one in data:

@@ -144,6 +144,24 @@ def embed_entries(
     return np.concatenate(chosen, 1)
 
 
+def pools_of(name: str, pools: Sequence[str]) -> list[str]:
+    """Choose the ways of pooling that make a difference.
+
+    Parameters
+    ----------
+    name : str
+        As of `embed_entries`.
+    pools : sequence of str
+        What is wanted.
+
+    Returns
+    -------
+    list of str
+        Features alone have only "mean+std".
+    """
+    return [*pools] if {*name.split("+")} - {*FLOORS} else [POOLS[2]]
+
+
 def spaces(name: str, *, device: str = "cpu") -> str:
     """Name the spaces of encoders that are joined by ``+``.
 

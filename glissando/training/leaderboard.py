@@ -12,7 +12,7 @@ from typing import Any
 from ..data import load
 from ..errors import RecipeError
 from ..paths import aside
-from .embeddings import embed_entries, spaces
+from .embeddings import embed_entries, pools_of, spaces
 from .probes import Question, probe
 
 Progress = Callable[[str, int, int], None]
@@ -147,7 +147,7 @@ class Leaderboard:
             spaces(encoder, device=device),
         )
         told = None if progress is None else (lambda done: progress(f"{encoder}: {data}", done, len(entries)))
-        for pool in pools:
+        for pool in pools_of(encoder, pools):
             vectors = None
             for kind in probes:
                 for few in shots:
