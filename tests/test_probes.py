@@ -122,7 +122,8 @@ def test_the_leaderboard_goes_on_where_it_was(clips: Path, tmp_path: Path, monke
     assert len(cells) == 4 and {cell.pool for cell in cells} == {"mean+std"}
     assert "| mfcc | 40 | mean+std | knn | 1 a class |" in path.with_suffix(".md").read_text()
     done = []
-    monkeypatch.setattr(leaderboard, "probe", lambda *_, **how: done.append(how["kind"]) or {"accuracy": {"mean": 0.0}})
+    score = {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 6}
+    monkeypatch.setattr(leaderboard, "probe", lambda *_, **how: done.append(how["kind"]) or {"accuracy": score})
     again = [*Leaderboard(path).fill("mfcc", str(clips), **how)]  # type: ignore[arg-type]
     assert again == cells and not done
     content = json.loads(path.read_text())
