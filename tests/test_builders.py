@@ -37,6 +37,7 @@ from glissando.data import (
     pitch_matrix,
     read_notes,
 )
+from glissando.data.builders import mixtures
 from glissando.errors import RecipeError
 
 RATE = 8_000
@@ -269,6 +270,14 @@ def instruments(root: Path) -> int:
     return 2
 
 
+def instrument_mixtures(root: Path) -> int:
+    files = [(f"{name}/{i}.wav", name, 300 + 100 * i) for name in ("Cello", "Flute", "Hi_hat") for i in range(4)]
+    for file, _, frequency in files:
+        sound(root / file, frequency=frequency)
+    table(root / "labels.csv", [{"file": file, "label": name} for file, name, _ in files])
+    return 48
+
+
 def guitar_notes(root: Path) -> int:
     rows = []
     for take in (1, 2):
@@ -341,6 +350,7 @@ PLAYED: dict[str, Callable[[Path], int]] = {
     "pop909-renders": pop909_renders,
     "tempo-renders": tempo_renders,
 }
+MIXED = {"instrument-mixtures": instrument_mixtures}
 LAYOUTS: dict[str, Callable[[Path], int]] = {
     "asap": asap,
     "bach10": bach10,
@@ -382,7 +392,7 @@ def built(name: str, folder: Path) -> DataSet:
 
 
 def test_every_data_set_has_card_builder_and_test() -> None:
-    assert sorted(names()) == sorted(BUILDERS) == sorted({**LAYOUTS, **PLAYED})
+    assert sorted(names()) == sorted(BUILDERS) == sorted({**LAYOUTS, **PLAYED, **MIXED})
 
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
@@ -518,6 +528,29 @@ def test_what_the_annotations_are(tmp_path: Path) -> None:
     assert built("rwc-pop-chord", tmp_path / "r")["002"].annotations.segments["chord"][1].end == pytest.approx(0.6)
     mtt = built("magnatagatune", tmp_path / "t")
     assert mtt.vocabulary("tag") == ["guitar", "no voice"] and mtt.group_kinds() == ["artist", "album", "recording"]
+
+
+def test_mixtures_hold_what_they_tell_and_share_no_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {part: (share, count // 10) for part, (share, count) in mixtures.PARTS.items()}
+    monkeypatch.setattr(mixtures, "PARTS", few)
+    assert instrument_mixtures(tmp_path) == build("instrument-mixtures", tmp_path).entries
+    data = load("instrument-mixtures")
+    used: dict[str, set[str]] = {part: set() for part in ("train", "valid", "test")}
+    for entry in data.values():
+        told, segments = entry.annotations.labels, entry.annotations.segments["instrument"]
+        used[told["split"][0]] |= {f"{name}/{clip}" for name, clip in zip(told["tag"], told["clip"], strict=True)}
+        assert 2 <= len(segments) <= 3 and told["tag"] == tuple(sorted(one.label for one in segments))
+        wave, rate = entry.read(), entry.sample_rate
+        heard = np.zeros(len(wave), bool)
+        for one in segments:
+            heard[int(one.start * rate) - 25 : int(one.end * rate) + 25] = True
+            assert np.abs(wave[int(one.start * rate) : int(one.end * rate)]).max() > 0.05
+        assert len(wave) == 6 * rate and np.abs(wave[~heard]).max() < 1e-3
+    assert not used["train"] & (used["valid"] | used["test"]) and not used["valid"] & used["test"]
+    assert {part: len(keys) for part, keys in official(data).parts.items()} == {"train": 30, "valid": 6, "test": 12}
+    table(tmp_path / "labels.csv", [{"file": "Cello/0.wav", "label": "Cello"}])
+    with pytest.raises(RecipeError, match="at least 2 instruments"):
+        build("instrument-mixtures", tmp_path)
 
 
 def test_notes_of_midi(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from sklearn import metrics
 from glissando.data import Annotations, ArrayWriter, Segment, write_pyjama
 from glissando.errors import RecipeError
 from glissando.metrics import label_metrics, rank_areas, weighted_mean
+from glissando.nn import build
 from glissando.tasks import TASKS, Classes, ClassSegments, Labels, Tags, TagSegments
-from glissando.training import Run, evaluate, load_recipe, train
+from glissando.training import Mask, Mixup, Run, evaluate, load_recipe, train
+from glissando.training.filters import first_filters, plot_filters, responses
 
 RATE = 8_000
 NAMES = ("buzz", "hiss", "tone")
@@ -266,3 +268,28 @@ def test_an_estimate_is_exported(tmp_path: Path) -> None:
     assert files["csv"].read_text().split() == ["tag,probability", "b,0.8000", "a,0.2000"]
     (held,) = json.loads(files["jams"].read_text())["annotations"]
     assert held["namespace"] == "tag_open" and held["data"][0]["value"] == "b" and held["data"][0]["duration"] == 4.0
+
+
+def test_filters_are_found_and_told_by_their_frequencies(tmp_path: Path) -> None:
+    for brick in ({"sincnet": {"sample_rate": 8000, "channels": 5}}, {"conv1d": {"channels": 5, "kernel": 251}}):
+        filters = first_filters(build({"front": [brick, "global_mean"]}, torch.zeros(1, 4000)))
+        assert filters is not None and filters.shape == (5, 251)
+    assert first_filters(build({"front": {"conv2d": {"channels": 5}}}, torch.zeros(1, 1, 8, 8))) is None
+    hz = np.array([3000.0, 500.0])
+    tones = np.cos(2 * np.pi * hz[:, None] * np.arange(401) / 8000) * np.hanning(401)
+    centres, levels = responses(tones, 8000)
+    np.testing.assert_allclose(centres, hz, rtol=0.01)
+    np.testing.assert_allclose(levels.argmax(1) * 8000 / 2048, hz, atol=4)
+    plot_filters(tmp_path / "filters.png", tones, 8000)
+    assert (tmp_path / "filters.png").stat().st_size > 5_000
+
+
+def test_mixup_mixes_targets_as_it_mixes_features() -> None:
+    feature = torch.eye(6)[:, None, :, None].repeat(1, 1, 1, 3)
+    torch.manual_seed(0)
+    mixed = Mixup(alpha=1.0)({"feature": feature, "target": torch.eye(6)})
+    torch.testing.assert_close(mixed["feature"][:, 0, :, 0], mixed["target"])
+    torch.testing.assert_close(mixed["target"].sum(1), torch.ones(6))
+    assert (mixed["target"].diagonal() >= 0.5).all() and (mixed["target"].amax(1) < 0.99).any()
+    holes = Mask(frames=0.5, bins=0.0)({"feature": torch.ones(50, 1, 4, 100)})["feature"]
+    assert torch.equal(holes[:, :, :1].expand(-1, -1, 4, -1), holes) and 0.1 < (1 - holes.mean()) < 0.4

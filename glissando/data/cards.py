@@ -297,6 +297,17 @@ _CARDS = [
         "at random; the sources of the clips are unknown, so a leak can't be excluded",
         22_050,
     ),
+    Card(
+        "instrument-mixtures",
+        "Two or three instrument clips at random levels and times, mixed here, with who plays when",
+        "tags, instruments over time",
+        "the clips of the data set instruments (seth814/Audio-Classification)",
+        "none stated for the audio",
+        "480 mixtures of 6 s, 10 instruments",
+        "official: no clip on two sides; the sources of the clips are unknown, so a leak can't be excluded",
+        22_050,
+        "the mixing, not the sounds",
+    ),
 ]
 CARDS = {card.name: card for card in _CARDS}
 

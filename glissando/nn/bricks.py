@@ -15,6 +15,31 @@ from .checks import choice, fraction
 
 BRICKS: Registry[nn.Module] = Registry("brick")
 
+
+class LogMagnitude(nn.Module):
+    """``log(1 + 10 |x|)``: rectified and compressed, as the outputs of learned filters on waveforms want it.
+
+    References
+    ----------
+    Zeghidour et al., "Learning filterbanks from raw speech for phone recognition", ICASSP 2018.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compress.
+
+        Parameters
+        ----------
+        x : Tensor
+            Of about unit variance, as after a norm.
+
+        Returns
+        -------
+        Tensor
+            Zero or positive, same shape.
+        """
+        return x.abs().mul(10).log1p()
+
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
     "relu": nn.ReLU,
@@ -24,6 +49,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
+    "log": LogMagnitude,
 }
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..features.mel import hz_to_mel, mel_to_hz
-from .bricks import BRICKS, said
+from .bricks import BRICKS, AlongFrames, finish, said
 from .checks import MOST_TAPS, count, number
 
 
@@ -104,6 +104,8 @@ def sincnet(
     stride: int = 1,
     least_low: float = 50.0,
     least_band: float = 50.0,
+    norm: str = "none",
+    activation: str = "none",
 ) -> nn.Module:
     """Make a bank of learned band-pass filters; see `SincFilters`.
 
@@ -121,6 +123,8 @@ def sincnet(
         In samples.
     least_low, least_band : float
         Lower cut-offs and bandwidths are never below these, in Hz.
+    norm, activation : str
+        As of `conv1d`, after the filters.
 
     Returns
     -------
@@ -134,7 +138,7 @@ def sincnet(
     """
     if len(inputs) != 2:
         raise ValueError(f"takes a waveform [batch, samples], got {said(inputs)}")
-    return SincFilters(
+    filters = SincFilters(
         count(channels, "channels"),
         count(kernel, "kernel", high=MOST_TAPS),
         count(stride, "stride", high=MOST_TAPS),
@@ -142,3 +146,4 @@ def sincnet(
         number(least_low, "least_low", low=0),
         number(least_band, "least_band", low=0),
     )
+    return nn.Sequential(filters, AlongFrames(*finish(channels, 1, norm, activation)))

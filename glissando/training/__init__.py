@@ -8,6 +8,7 @@ from .fit import draw_split, evaluate, resume, train
 from .leaderboard import SHOWN as SHOWN_METRICS
 from .leaderboard import Cell, Leaderboard
 from .masked import Masked
+from .mixup import Mask, Mixup
 from .network import Network
 from .paradigm import PARADIGMS, Paradigm
 from .probes import PROBES, Question, probe
@@ -30,7 +31,9 @@ __all__ = [
     "DataPart",
     "Estimator",
     "Leaderboard",
+    "Mask",
     "Masked",
+    "Mixup",
     "Network",
     "Paradigm",
     "Question",

@@ -19,6 +19,7 @@ from ..paths import aside
 from ..registry import parse
 from .card import card
 from .estimator import Estimator
+from .filters import first_filters, plot_filters
 from .learner import Learner, loader
 from .network import Network
 from .paradigm import Paradigm, paradigm_of
@@ -27,6 +28,7 @@ from .runs import (
     CARD,
     CHECKPOINTS,
     CURVES,
+    FILTERS,
     HEADS,
     RESULT,
     SPLIT,
@@ -382,6 +384,8 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     }
     plot_curves([run], run.folder / CURVES)
     paradigm.report(run.folder)
+    if (filters := first_filters(network.model)) is not None:
+        plot_filters(run.folder / FILTERS, filters, network.feature.sample_rate)
     write(run.folder / RESULT, dumps(result, indent=1))
     write(run.folder / CARD, card(run))
     return run

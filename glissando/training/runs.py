@@ -27,6 +27,7 @@ from .recipe import Recipe, load_recipe
 
 RECIPE, SPLIT, RESULT, WEIGHTS = "recipe.yaml", "split.json", "result.json", "weights.safetensors"
 HEADS = "heads.safetensors"  # layers that a paradigm trained beside the model
+FILTERS = "filters.png"  # of a first layer on waveforms
 ENVIRONMENT, CARD, CURVES, LOGS, CHECKPOINTS = "environment.json", "card.md", "curves.png", "logs", "checkpoints"
 
 

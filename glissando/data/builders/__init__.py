@@ -1,12 +1,13 @@
 """Readers of published layouts; importing this registers them."""
 
-from . import chorales, chords, covers, games, multipitch, notes, piano, renders, sounds, stems, tags, tempo
+from . import chorales, chords, covers, games, mixtures, multipitch, notes, piano, renders, sounds, stems, tags, tempo
 
 __all__ = [
     "chorales",
     "chords",
     "covers",
     "games",
+    "mixtures",
     "multipitch",
     "notes",
     "piano",
