@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -60,6 +60,14 @@ bench-key: $(VENV)/.dev
 # A quarter of an hour, after: gliss data build tempo-renders --from DIR, gliss data build game-music
 bench-music: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python music.py $(QUICK)
+
+# An hour and a half of a core for all encoders that are here; sets that are not built are left out: gliss data build esc10 --from DIR
+bench-probes: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python probes.py $(QUICK)
+
+# Half an hour of a core: four trainings. After: gliss data build tempo-renders --from DIR
+bench-forgetting: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python forgetting.py $(QUICK)
 
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)
