@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training peer-musicnn peer-basic-pitch peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -68,6 +68,10 @@ bench-probes: $(VENV)/.dev
 # Half an hour of a core: four trainings. After: gliss data build tempo-renders --from DIR
 bench-forgetting: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python forgetting.py $(QUICK)
+
+# Two hours and a half of a core: 54 trainings. After gliss data build of esc10, urbansound8k, instruments, instrument-mixtures
+bench-tags: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python tags.py $(QUICK)
 
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)

@@ -160,7 +160,9 @@ def magnatagatune(root: Path) -> int:
         path = f"{place}/artist{i}-album-01-song-0-29.mp3"
         sound(root / path)
         rows.append({"clip_id": i, "no voice": i % 2, "guitar": 1, "mp3_path": path})
-        info.append({"clip_id": i, "artist": f"artist {i}", "album": "al", "original_url": f"u{i}", "mp3_path": path})
+        info.append(
+            {"clip_id": i, "artist": f"artist {i}", "album": f"al{i}", "original_url": f"u{i}", "mp3_path": path}
+        )
     table(root / "annotations_final.csv", rows, "\t")
     table(root / "clip_info_final.csv", info, "\t")
     return 4

@@ -10,13 +10,18 @@ import pytest
 import torch
 import yaml
 from sklearn import metrics
+from test_builders import magnatagatune
+from typer.testing import CliRunner
 
+from glissando.audio import Audio, write
+from glissando.cli import app
 from glissando.data import Annotations, ArrayWriter, Segment, write_pyjama
+from glissando.data import build as build_data
 from glissando.errors import RecipeError
 from glissando.metrics import label_metrics, rank_areas, weighted_mean
 from glissando.nn import build
 from glissando.tasks import TASKS, Classes, ClassSegments, Labels, Tags, TagSegments
-from glissando.training import Mask, Mixup, Run, evaluate, load_recipe, train
+from glissando.training import Estimator, Mask, Mixup, Run, evaluate, load_recipe, train
 from glissando.training.filters import first_filters, plot_filters, responses
 
 RATE = 8_000
@@ -102,6 +107,8 @@ def test_a_class_is_learned_and_its_vocabulary_kept(
     assert {key: int(key[4:]) // 12 for key in result["entries"]} == dict.fromkeys(result["entries"], 1)
     again = evaluate(opened)
     assert again["metrics"] == result["metrics"]
+    compared = CliRunner().invoke(app, ["runs", "compare", str(run.folder), str(run.folder)])
+    assert "accuracy +0.000" in compared.output and "12 entries" in compared.output
     assert (run.folder / "confusion.png").stat().st_size > 5_000
     assert (run.folder / "labels.csv").read_text().splitlines()[0] == "label,examples,chosen,precision,recall,F"
 
@@ -124,6 +131,47 @@ def test_tags_hold_beside_one_another(mixtures: Path, tmp_path: Path, monkeypatc
     monkeypatch.setenv("GLISSANDO_CACHE", str(mixtures.parent / "cache"))
     run = train(load_recipe(recipe(tmp_path / "r.yaml", "tags", mixtures, data={"patch": 187})), tmp_path / "run")
     assert run.result()["goal"] == "mAP" and run.result()["metrics"]["mAP"]["mean"] > 0.8
+    both = np.concatenate([sounding("hiss", 2.0, 1), sounding("tone", 2.0, 2)])
+    write(tmp_path / "both.wav", Audio(both, RATE))
+    told = CliRunner().invoke(
+        app, ["tags", str(tmp_path / "both.wav"), "--run", str(run.folder), "-n", "2", "-f", "json"]
+    )
+    (row,) = json.loads(told.output)
+    assert set(row["tags"]) == {"hiss", "tone"}
+    done = CliRunner().invoke(app, ["predict", str(run.folder), str(tmp_path / "both.wav"), "--out", str(tmp_path)])
+    assert done.exit_code == 0 and (tmp_path / "both.png").stat().st_size > 5_000
+    estimate, outputs, times = run.estimator().estimate(tmp_path / "both.wav")
+    assert estimate.duration == pytest.approx(4.0, abs=0.1) and outputs.shape == (3, len(times)) and len(times) > 1
+    segments = CliRunner().invoke(app, ["tags", str(tmp_path / "both.wav"), "--run", str(tmp_path / "none")])
+    assert segments.exit_code != 0 and "is no run" in str(segments.exception or segments.output)
+
+
+def test_a_long_recording_is_pooled_whole_up_to_a_minute(tmp_path: Path, mixtures: Path) -> None:
+    estimator = Estimator(load_recipe(recipe(tmp_path / "r.yaml", {"tags": {"vocabulary": [*NAMES]}}, mixtures)))
+    feature = torch.rand(1, 24, 3000)  # 48 s
+    with torch.inference_mode():
+        torch.testing.assert_close(estimator.outputs(feature), estimator.model(feature[None])[0][:, None])
+    assert estimator.outputs(torch.rand(1, 24, 9000)).shape == (3, 3)
+    torch.testing.assert_close(  # as an example of training: filled up with zeros
+        estimator.outputs(feature[..., :20]), estimator.outputs(torch.nn.functional.pad(feature[..., :20], (0, 42)))
+    )
+
+
+def test_magnatagatune_trains_from_its_official_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLISSANDO_CACHE", str(tmp_path / "cache"))
+    magnatagatune(tmp_path / "official")
+    build_data("magnatagatune", tmp_path / "official")
+    path = recipe(
+        tmp_path / "r.yaml",
+        {"tags": {"most": 50}},
+        Path("magnatagatune"),
+        data={"split": "official"},
+        model={"head": ["to_sequence", {"linear": {"units": 2}}, "autopool"]},
+        train={"epochs": 1, "batch": 2},
+    )
+    run = train(load_recipe(path), tmp_path / "run")
+    assert run.recipe.task == {"tags": {"most": 50, "vocabulary": ["guitar", "no voice"]}}
+    assert run.result()["data"] == {"name": "magnatagatune", "train": 2, "valid": 1, "test": 1}
 
 
 def test_metrics_are_those_of_scikit_learn() -> None:

@@ -15,6 +15,7 @@ from .options import errors
 
 if TYPE_CHECKING:
     from ..library import Embedded, Embedder
+    from ..training import Estimator
 
 
 def embed_each(files: list[Path], embedder: Embedder, show: Callable[[Path, Embedded], None]) -> None:
@@ -35,6 +36,31 @@ def embed_each(files: list[Path], embedder: Embedder, show: Callable[[Path, Embe
         With code 3 if a file could not be read.
     """
     from ..library import embed_file
+
+    _each(files, lambda path: show(path, embed_file(path, embedder)))
+
+
+def estimate_labels(files: list[Path], estimator: Estimator, show: Callable[[Path, Any], None]) -> None:
+    """Let a trained run estimate of files one by one; parameters as of `embed_each`.
+
+    Parameters
+    ----------
+    files : list of Path
+        Files, and folders to look into.
+    estimator : Estimator
+        Trained.
+    show : callable
+        Takes every file and its estimate.
+
+    Raises
+    ------
+    Exit
+        With code 3 if a file could not be read.
+    """
+    _each(files, lambda path: show(path, estimator.estimate(path)[0]))
+
+
+def _each(files: list[Path], do: Callable[[Path], None]) -> None:
     from ..library.scan import find_audio
 
     failed = []
@@ -42,7 +68,7 @@ def embed_each(files: list[Path], embedder: Embedder, show: Callable[[Path, Embe
         paths = find_audio([file]) if file.is_dir() else [file]
         for path in paths:
             try:
-                show(path, embed_file(path, embedder))
+                do(Path(path))
             except AudioError as error:
                 failed.append(str(error))
     for reason in failed:

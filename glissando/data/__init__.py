@@ -1,7 +1,7 @@
 """Data sets: HDF5 and pyjama pairs, cards, builders, splits without leaks, targets, cached features, patches, views."""
 
 from . import builders
-from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes
+from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes, segment_shares
 from .annotations import GROUPS, Annotations, F0Curve, Segment, hz_to_midi, midi_to_hz
 from .building import BUILDERS, BuildReport, Failure, build
 from .cache import FeatureCache
@@ -56,6 +56,7 @@ __all__ = [
     "read_pyjama",
     "recordings",
     "segment_classes",
+    "segment_shares",
     "split_by",
     "write_pyjama",
 ]

@@ -117,6 +117,53 @@ def segment_classes(
     return found
 
 
+def segment_shares(
+    segments: Sequence[Segment], times: NDArray[np.float64], classes: Sequence[str]
+) -> NDArray[np.float32]:
+    """Say which share of every frame each class covers.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Any number at a time.
+    times : ndarray, shape=(frames,)
+        Centres of the frames in seconds, evenly spaced.
+    classes : sequence of str
+        Labels in the order of their numbers; segments with others are left out.
+
+    Returns
+    -------
+    ndarray, shape=(classes, frames)
+        From 0 to 1.
+    """
+    found = np.zeros((len(classes), len(times)), np.float32)
+    half = half_frame(times)
+    number = {label: i for i, label in enumerate(classes)}
+    for one in segments:
+        if one.label in number:
+            first, last = np.searchsorted(times, [one.start - half, one.end + half])
+            near = times[first:last]
+            covered = np.minimum(one.end, near + half) - np.maximum(one.start, near - half)
+            found[number[one.label], first:last] += covered.clip(0) / (2 * half)
+    return found.clip(0, 1)
+
+
+def half_frame(times: NDArray[np.float64]) -> float:
+    """Tell how far a frame reaches from its centre.
+
+    Parameters
+    ----------
+    times : ndarray, shape=(frames,)
+        Centres, evenly spaced, in seconds.
+
+    Returns
+    -------
+    float
+        In seconds; one half where there is no second frame to tell by.
+    """
+    return float(times[1] - times[0]) / 2 if len(times) > 1 else 0.5
+
+
 def label_vector(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
     """Say which global labels hold.
 

@@ -44,7 +44,8 @@ def label_metrics(
     -------
     dict of str to dict
         ``mean``, ``low``, ``high`` (95 %) and ``n`` (recordings) by name: accuracy (if exclusive), macro AUC, micro
-        AUC (areas under the ROC curve), mAP, macro recall, macro F, micro F.
+        AUC (areas under the ROC curve), mAP, macro recall, macro F, micro F; without those that are undefined because
+        everything holds, or nothing.
 
     References
     ----------
@@ -72,7 +73,7 @@ def label_metrics(
         right: Truth = np.asarray((truth & chosen).any(1))[:, None]
         total = _per_entry(np.ones_like(right), entries, weights)
         found = {"accuracy": (_per_entry(right, entries, weights) / total)[:, 0], **found}
-    return {name: _summary(values, weights.shape[1]) for name, values in found.items()}
+    return {name: _summary(values, weights.shape[1]) for name, values in found.items() if np.isfinite(values[0])}
 
 
 def rank_areas(truth: Truth, scores: Array, weights: Array, entries: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import Annotations
+from ..data import Annotations, label_vector
 from .base import Times
 from .jams import jams
 from .labels import Array, LabelTask
@@ -77,7 +77,7 @@ class GlobalLabels(LabelTask):
             1 where a label holds. An unknown entry has zeros (one class at a time) or NaN.
         """
         told = annotations.labels.get(self.label, ())
-        held = np.array([name in told for name in self.vocabulary], np.float32)
+        held = label_vector(told, self.vocabulary)
         return held if told or self.exclusive else np.full_like(held, np.nan)
 
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Annotations, Segment
+from ..data.align import half_frame, segment_shares
 from .base import Times
 from .jams import jams
 from .labels import Array, LabelTask, Truth
@@ -97,21 +98,10 @@ class SegmentLabels(LabelTask):
             From 0 to 1. Of one class at a time, frames between segments have zeros, as nothing is known of them; of any
             number they are silent, and NaN where the entry has no such segments at all.
         """
-        told = annotations.segments.get(self.label)
-        found = np.zeros((1, len(self.vocabulary), len(times)), np.float32)
-        if not told:
-            return found if self.exclusive else np.full_like(found, np.nan)
-        half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.5
-        place = {name: k for k, name in enumerate(self.vocabulary)}
-        for one in told:
-            k = place.get(self.name(one.label) or "")
-            if k is None:
-                continue
-            first, last = np.searchsorted(times, [one.start - half, one.end + half])
-            near = times[first:last]
-            covered = np.minimum(one.end, near + half) - np.maximum(one.start, near - half)
-            found[0, k, first:last] += covered.clip(0) / (2 * half)
-        return found.clip(0, 1)
+        told = annotations.segments.get(self.label, ())
+        named = [replace(one, label=name) for one in told if (name := self.name(one.label)) is not None]
+        found = segment_shares(named, times, self.vocabulary)[None]
+        return found if told or self.exclusive else np.full_like(found, np.nan)
 
     def loss(self, outputs: Tensor, targets: Tensor, valid: Tensor) -> Tensor:
         """Cross-entropy.
@@ -287,7 +277,7 @@ def joined(chosen: Truth, times: Times, names: Sequence[str]) -> tuple[Segment, 
     """
     if not len(times):
         return ()
-    half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.5
+    half = half_frame(times)
     found = []
     for k, name in enumerate(names):
         edges = np.flatnonzero(np.diff(np.pad(chosen[:, k].astype(np.int8), 1)))

@@ -53,14 +53,14 @@ def responses(filters: NDArray[np.float64], sample_rate: float) -> tuple[NDArray
     Returns
     -------
     centres : ndarray, shape=(filters,)
-        Centroids of power in Hz.
+        Centroids of the squared power in Hz, which are where the loudest is.
     levels : ndarray, shape=(filters, bins)
         In dB below each filter's best, from 0 Hz to half the sample rate.
     """
     power = np.abs(np.fft.rfft(filters, max(POINTS, filters.shape[1]))) ** 2
-    centres = power @ np.linspace(0, sample_rate / 2, power.shape[1]) / power.sum(1).clip(1e-20)
-    levels = 10 * np.log10(power / power.max(1, keepdims=True).clip(1e-20) + 1e-10)
-    return centres, levels
+    power /= power.max(1, keepdims=True).clip(1e-20)
+    centres = power**2 @ np.linspace(0, sample_rate / 2, power.shape[1]) / (power**2).sum(1).clip(1e-20)
+    return centres, 10 * np.log10(power + 1e-10)
 
 
 def plot_filters(path: Path, filters: NDArray[np.float64], sample_rate: float) -> None:
