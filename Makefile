@@ -61,11 +61,11 @@ bench-key: $(VENV)/.dev
 bench-music: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python music.py $(QUICK)
 
-# An hour and a half of a core for all encoders that are here; sets that are not built are left out: gliss data build esc10 --from DIR
+# About an hour and a half of a core for all encoders that are here; sets that are not built are left out: gliss data build esc10 --from DIR
 bench-probes: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python probes.py $(QUICK)
 
-# Half an hour of a core: four trainings. After: gliss data build tempo-renders --from DIR
+# About half an hour of a core: four trainings. After: gliss data build tempo-renders --from DIR
 bench-forgetting: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python forgetting.py $(QUICK)
 

@@ -109,6 +109,10 @@ def test_features_tell_tones_from_noise_and_short_clips_pass(clips: Path) -> Non
     assert probe(mfcc, asked)["accuracy"]["mean"] == 1.0
     joined = embed_entries("mfcc+chroma", entries, pool="mean+max")
     assert joined.shape == (36, 40 + 2 * 36) and np.array_equal(joined[:, :40], mfcc)
+    layer = embed_entries("chroma:chroma", entries)
+    assert layer.shape == (36, 12) and layer.min() >= 0 and not np.array_equal(layer, embed_entries("chroma", entries))
+    with pytest.raises(ModelError, match=r"no output 'drums'; it has embedding, chroma"):
+        embed_entries("chroma:drums", entries)
     with pytest.raises(ModelError, match="no encoder 'mfc'"):
         embed_entries("mfc", entries)
 

@@ -21,8 +21,8 @@ def probe(
         list[str],
         typer.Argument(
             metavar="ENCODER...",
-            help="Encoders (gliss models list), NAME=FOLDER for weights of your own, mfcc or log-mel for the floors; "
-            "joined by + their embeddings are laid end to end.",
+            help="Encoders (gliss models list), NAME:LAYER for another output, NAME=FOLDER for weights of your own, "
+            "mfcc or log-mel for the floors; joined by + their embeddings are laid end to end.",
             show_default=False,
         ),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..features import FEATURES, Feature
 from ..paths import aside, cache_dir
 
 VERSION = 1  # of what is kept
+BATCH = 32  # windows at once: bounded memory
 FLOORS: dict[str, dict[str, Any]] = {  # features whose statistics are what an encoder must beat
     "mfcc": {"coefficients": 20},
     "log-mel": {"n_fft": 2048, "hop": 512, "bands": 64},
@@ -41,7 +42,8 @@ class Listener:
     Parameters
     ----------
     name : str
-        Of an encoder, ``NAME=FOLDER`` for weights of one's own, or "mfcc" or "log-mel".
+        Of an encoder, ``NAME:LAYER`` for another of its outputs, ``NAME=FOLDER`` for weights of one's own, or "mfcc" or
+        "log-mel".
     device : str
         Where an encoder runs.
 
@@ -53,7 +55,9 @@ class Listener:
 
     def __init__(self, name: str, *, device: str = "cpu") -> None:
         self.name, self.device = name, device
-        self._encoder, _, self._weights = name.partition("=")
+        said, _, self._weights = name.partition("=")
+        self._encoder, _, layer = said.partition(":")
+        self._layer = layer or "embedding"
         if self._encoder not in FLOORS:
             encoders.card(self._encoder)  # (says at once what it does not know)
         if self._weights and not Path(self._weights).exists():
@@ -77,10 +81,11 @@ class Listener:
         if self.is_floor:
             told = json.dumps([self._encoder, FLOORS[self._encoder], FLOOR_RATE], sort_keys=True)
             return f"{self._encoder}:{hashlib.sha256(told.encode()).hexdigest()[:10]}"
+        card = encoders.card(self._encoder)
         if self._weights:
             assert isinstance(self.module, Encoder)
-            return self.module.card.space_id
-        return encoders.card(self._encoder).space_id
+            card = self.module.card
+        return card.space_id if self._layer == "embedding" else f"{card.space_id}:{self._layer}"
 
     @torch.inference_mode()
     def frames(self, entry: Entry) -> Tensor:
@@ -99,13 +104,22 @@ class Listener:
         if isinstance(self.module, Encoder):
             rate = self.module.card.sample_rate
             waveform = torch.from_numpy(resample(entry.read(), entry.sample_rate, rate))
-            embedded: Tensor = self.module(waveform[None].to(self.device))[0]
-            return embedded.float().cpu()
+            windows = self.module.frames(waveform[None].to(self.device))[0]
+            told = [self._told(self.module.encode(windows[i : i + BATCH])) for i in range(0, len(windows), BATCH)]
+            return torch.cat(told).float().cpu()
         least = 2 * round(self.module.first * FLOOR_RATE)  # samples of a frame
         samples = resample(entry.read(), entry.sample_rate, FLOOR_RATE)
         samples = np.take(samples, np.arange(max(least, len(samples))), mode="wrap")
         bins: Tensor = self.module(torch.from_numpy(samples)[None])[0].flatten(0, 1)
         return bins.T
+
+    def _told(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """The layer that was asked for: [windows, dim]; the mean over time, where a window has several frames."""
+        vectors = {name: one for name, one in outputs.items() if one.ndim in (2, 3)}
+        if self._layer not in vectors:
+            raise ModelError(f"{self.name}: has no output {self._layer!r}; it has {', '.join(vectors)}")
+        found = vectors[self._layer]
+        return found.mean(1) if found.ndim == 3 else found
 
 
 def embed_entries(
