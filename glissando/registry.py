@@ -120,8 +120,7 @@ class Registry(Generic[T]):
         """
         name, arguments = parse(spec, self.kind, where=where)
         maker = self.maker(name, where=where)
-        known = inspect.signature(maker).parameters
-        accepted = {key for key, value in known.items() if value.kind not in (value.VAR_POSITIONAL, value.VAR_KEYWORD)}
+        accepted = _arguments(maker)
         for argument in arguments:
             if argument not in accepted:
                 near = get_close_matches(argument, accepted, n=1)
@@ -131,6 +130,17 @@ class Registry(Generic[T]):
             return maker(**{**{key: value for key, value in given.items() if key in accepted}, **arguments})
         except (AttributeError, TypeError, ValueError, RuntimeError) as error:
             raise RecipeError(f"{_at(where)}{self.kind} {name!r}: {error}") from error
+
+
+def _arguments(maker: Callable[..., Any]) -> set[str]:
+    """Names of arguments; a class that takes ``**more`` hands them to the class below it."""
+    found: set[str] = set()
+    for made in inspect.getmro(maker) if inspect.isclass(maker) else (maker,):
+        known = inspect.signature(made).parameters.values()
+        found |= {one.name for one in known if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+        if not any(one.kind is one.VAR_KEYWORD for one in known):
+            break
+    return found
 
 
 def parse(spec: object, kind: str, *, where: str = "") -> tuple[str, Mapping[str, Any]]:

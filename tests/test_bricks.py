@@ -69,6 +69,7 @@ EXAMPLES = {
     "to_sequence": ({}, MAP, (10, 24)),
     "to_map": ({"channels": 2}, SEQUENCE, (2, 4, 10)),
     "flatten": ({}, MAP, (240,)),
+    "patches": ({"bins": 4, "frames": 3, "dim": 8}, MAP, (9, 8)),
     "autocorrelation": ({"shortest": 2, "longest": 8, "lags": 5}, SEQUENCE, (5, 8)),
     "recall": ({"name": "sequence"}, SEQUENCE, (10, 8)),
     "store": ({"name": "again"}, MAP, (2, 12, 10)),

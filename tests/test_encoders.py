@@ -40,9 +40,18 @@ def mule_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def clap_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in the layout of the hub's."""
+    from test_clap import make_clap
+
+    return make_clap(tmp_path_factory.mktemp("clap"))
+
+
 @pytest.fixture(scope="module", params=encoders.names())
 def encoder(request: pytest.FixtureRequest) -> encoders.Encoder:
-    weights = request.getfixturevalue("mule_folder") if request.param == "mule" else None
+    made = {"mule": "mule_folder", "clap": "clap_folder"}.get(request.param)
+    weights = request.getfixturevalue(made) if made else None
     return encoders.load(request.param, weights=weights)
 
 

@@ -28,6 +28,7 @@ VERBS = {
     "models": "List and fetch model weights.",
     "train": "Train a recipe.",
     "evaluate": "Score a trained run.",
+    "probe": "Test what frozen embeddings tell: probes, k-NN, learning curves, a leaderboard.",
     "predict": "Let a trained run estimate from audio files.",
     "runs": "List, show and compare runs.",
     "model": "Look at the model of a recipe: layers, shapes, parameters.",

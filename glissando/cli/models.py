@@ -13,6 +13,8 @@ from rich.table import Table
 from ..errors import ModelError
 from .options import console, errors
 
+FOLDERS = ("clap", "mule")  # whose weights are several files, from a hub
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and fetch model weights.")
 
 
@@ -66,10 +68,10 @@ def get(
     if _present(name) and source is None:
         console.print(f"{name} is here already.")
         return
-    if name == "mule" and source is not None:
-        _copy_mule(source)
+    if name in FOLDERS and source is not None:
+        _copy(name, source)
     with console.status(f"Fetching {card.source} ({card.weights_mb:.0f} MB, {card.licence}) ..."):
-        encoders.load(name, weights=source if name != "mule" else None)
+        encoders.load(name, weights=source if name not in FOLDERS else None)
     console.print(f"{name} is ready (space {card.space_id}, {card.licence}).")
 
 
@@ -77,18 +79,19 @@ def _present(name: str) -> bool:
     from .. import encoders
 
     card = encoders.card(name)
-    if name == "mule":
-        return encoders.mule.weights_folder().is_dir()
+    if name in FOLDERS:
+        return bool(getattr(encoders, name).weights_folder().is_dir())
     return card.source == encoders.SHIPPED or not card.weights_sha256 or encoders.weights_path(card).exists()
 
 
-def _copy_mule(source: Path) -> None:
+def _copy(name: str, source: Path) -> None:
     from .. import encoders
 
-    missing = [name for name in encoders.mule.FILES if not (source / name).is_file()]
+    module = getattr(encoders, name)
+    missing = [file for file in module.FILES if not (source / file).is_file()]
     if missing:
         raise ModelError(f"{source}: holds no {' and no '.join(missing)}; name the folder with the converted weights")
-    target = encoders.mule.weights_folder()
+    target = module.weights_folder()
     target.mkdir(parents=True, exist_ok=True)
-    for name in encoders.mule.FILES:
-        shutil.copyfile(source / name, target / name)
+    for file in module.FILES:
+        shutil.copyfile(source / file, target / file)

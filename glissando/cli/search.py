@@ -28,6 +28,15 @@ def search(
     minus: Annotated[
         list[str] | None, typer.Option("--minus", metavar="QUERY", help="Move away from this.", show_default=False)
     ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text",
+            metavar="WORDS",
+            help='Near to words, such as "slow piano"; needs a block of clap.',
+            show_default=False,
+        ),
+    ] = None,
     faster: Annotated[
         float | None,
         typer.Option("--faster", metavar="RATIO", help="Similar but faster: 1.15 is 15 % faster.", show_default=False),
@@ -113,6 +122,7 @@ def search(
     hits = opened.search(
         *(queries or []),
         minus=minus or [],
+        text=text or [],
         tempo_ratio=_ratio(faster, slower),
         tempo=tempo,
         key=key,

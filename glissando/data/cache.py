@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..audio import Audio, resample, stretch
+from ..audio import Audio, pitch_shift, resample, stretch
 from ..errors import RecipeError
 from ..features import Feature
 from ..paths import aside, cache_dir
@@ -38,6 +38,8 @@ class FeatureCache:
         Where to keep them; the user's cache if None.
     tempo_ratio : float
         The audio is stretched to so many times its tempo first.
+    semitones : float
+        And transposed by so many.
     excerpt : float, optional
         Seconds from the middle of longer recordings that are taken before that; all of them if None.
     """
@@ -49,13 +51,15 @@ class FeatureCache:
         *,
         folder: Path | None = None,
         tempo_ratio: float = 1.0,
+        semitones: float = 0.0,
         excerpt: float | None = None,
     ) -> None:
-        self.excerpt = excerpt
-        self.feature, self.first, self.tempo_ratio = feature.eval(), feature.first, tempo_ratio
+        self.tempo_ratio, self.semitones, self.excerpt = tempo_ratio, semitones, excerpt
+        self.feature, self.first = feature.eval(), feature.first
         self.sample_rate, self.frame_rate = int(feature.sample_rate), float(feature.frame_rate)
         told = [VERSION, spec, self.sample_rate, self.frame_rate, self.first]
-        text = json.dumps(told + [tempo_ratio] * (tempo_ratio != 1), sort_keys=True, default=list)
+        told += [tempo_ratio] * (tempo_ratio != 1) + [f"{semitones:+g} semitones"] * (semitones != 0)
+        text = json.dumps(told, sort_keys=True, default=list)
         named = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
         self.folder = (folder or cache_dir() / "features") / named
         self._text = text
@@ -151,6 +155,8 @@ class FeatureCache:
         waveform = resample(entry.read(start, stop), entry.sample_rate, self.sample_rate)
         if self.tempo_ratio != 1:
             waveform = stretch(Audio(waveform, self.sample_rate), self.tempo_ratio).samples
+        if self.semitones:
+            waveform = pitch_shift(Audio(waveform, self.sample_rate), self.semitones).samples
         with torch.inference_mode():
             values: NDArray[np.float32] = self.feature(torch.from_numpy(waveform)[None])[0].numpy()
             centres = self.feature.centres()

@@ -1,8 +1,8 @@
-"""Views of recordings for learning without labels: stretches of each from places far apart, at several tempi."""
+"""Views of recordings for learning without labels: from places far apart, at several tempi, perhaps transposed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,14 @@ from .dataset import Entry
 
 REACH = 0.5  # octaves by which frames are resampled, beside the stretched audio
 APART = 0.1  # octaves, at least, between two tempi of a recording
+PLACE, TEMPO, KEY = ASPECTS = ("place", "tempo", "key")  # what views of a recording may differ in
 
 
 class Views(Dataset[dict[str, Tensor]]):
     """Several views of every recording: the first two at one tempo, each further one at a tempo of its own.
+
+    Where tempo is to be forgotten, every view has its own; where key is, every view is one of the transposed versions;
+    where place is not, all views begin together.
 
     A tempo is reached in two ways that leave different traces: by stretched audio, and by resampling its frames. Which
     of the stretched versions a view comes from is drawn, so that no trace tells the tempo. Everything depends on seed,
@@ -29,7 +33,8 @@ class Views(Dataset[dict[str, Tensor]]):
     Parameters
     ----------
     caches : sequence of FeatureCache
-        Of the audio at several tempo ratios, 1 among them; what is missing is computed here, before workers start.
+        Of the audio at several tempo ratios and transpositions, the original among them; what is missing is computed
+        here, before workers start.
     entries : iterable of Entry
         The recordings.
     frames : int
@@ -38,6 +43,8 @@ class Views(Dataset[dict[str, Tensor]]):
         Views of a recording.
     octaves : float
         Tempi lie within so many octaves of the original's, as far as the caches reach.
+    forget : collection of {"place", "tempo", "key"}
+        What the views of a recording may differ in.
     training : bool
         Draw anew in every epoch; else always the same, at the tempi of the stretched audio, the original's first.
     seed : int
@@ -59,20 +66,23 @@ class Views(Dataset[dict[str, Tensor]]):
         frames: int,
         count: int = 2,
         octaves: float = 0.0,
+        forget: Collection[str] = (PLACE,),
         training: bool = False,
         seed: int = 0,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.caches, self.entries, self.frames, self.count = list(caches), list(entries), frames, count
-        self.octaves, self.training, self.seed = octaves, training, seed
+        self.forget, self.training, self.seed = frozenset(forget), training, seed
         if not self.entries:
             raise RecipeError("there is no entry to take views of; the part of the split is empty")
         if frames < 1 or count < 2:
             raise RecipeError(f"{count} views of {frames} frames: at least 2 views of 1 frame are needed")
         self.stretched = np.log2([cache.tempo_ratio for cache in self.caches])  # octaves
-        if 0.0 not in self.stretched:
+        self.semitones = np.array([cache.semitones for cache in self.caches])
+        if not ((self.stretched == 0) & (self.semitones == 0)).any():
             raise RecipeError("views need the original tempo among the stretched versions")
-        if count > 2 and min(octaves, np.abs(self.stretched).max() + REACH) < count * APART:
+        self.most = min(octaves, float(np.abs(self.stretched).max()) + REACH)  # octaves
+        if count > 2 and TEMPO not in self.forget and self.most < count * APART:
             raise RecipeError(f"{count} views need tempi at least {count * APART:.1f} octaves from the original's")
         for done, entry in enumerate(self.entries, start=1):
             for cache in self.caches:
@@ -108,32 +118,39 @@ class Views(Dataset[dict[str, Tensor]]):
         -------
         dict
             ``views`` float32 [views, channels, bins, frames], ``octaves`` float32 [views] (tempo over that of the
-            original, base-2 logarithm), ``entry``, the number of the recording.
+            original, base-2 logarithm), ``semitones`` float32 [views], ``entry``, the number of the recording.
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
         drawn = np.random.default_rng([self.seed, int(self._epoch[0]) if self.training else 0, index])
-        octaves = self._tempi(drawn)
+        octaves, semitones = self._tempi(drawn), self._transpositions(drawn)
         offset = drawn.random() if self.training else 0.0
         views = []
-        for number, tempo in enumerate(octaves):
-            # Halves first, so that the two of one tempo lie as far apart as they can; half a step is left to chance.
-            place = offset + (0.5 * (number % 2) + number // 2 / self.count)
-            if self.training:
-                place += drawn.uniform(-0.5, 0.5) / self.count
-            views.append(self._view(self.entries[index], tempo, place % 1.0, drawn))
+        for number, (tempo, step) in enumerate(zip(octaves, semitones, strict=True)):
+            place = offset
+            if PLACE in self.forget:
+                # Halves first, so that the two of one tempo lie far apart; half a step is left to chance.
+                place += 0.5 * (number % 2) + number // 2 / self.count
+                if self.training:
+                    place += drawn.uniform(-0.5, 0.5) / self.count
+            views.append(self._view(self.entries[index], tempo, step, place % 1.0, drawn))
         return {
             "views": torch.from_numpy(np.stack(views)),
             "octaves": torch.tensor(octaves, dtype=torch.float32),
+            "semitones": torch.tensor(semitones, dtype=torch.float32),
             "entry": torch.tensor(index),
         }
 
     def _tempi(self, drawn: np.random.Generator) -> list[float]:
         """Draw the tempi of the views, in octaves; half of the recordings keep theirs for the first two."""
         if not self.training:
-            others = sorted((one for one in self.stretched if one), key=lambda one: (abs(one), one))
-            return [0.0, 0.0, *(float(others[i % len(others)]) for i in range(self.count - 2))]
-        most = min(self.octaves, float(np.abs(self.stretched).max()) + REACH)
+            same = 1 if TEMPO in self.forget else 2
+            others = sorted({float(one) for one in self.stretched if one}, key=lambda one: (abs(one), one))
+            others = others or [self.most]
+            return [*[0.0] * same, *(others[i % len(others)] for i in range(self.count - same))]
+        most = self.most
+        if TEMPO in self.forget:
+            return [float(drawn.uniform(-most, most)) for _ in range(self.count)]
         tempi = [0.0 if drawn.random() < 0.5 else float(drawn.uniform(-most, most))] * 2
         while len(tempi) < self.count:
             tempo = float(drawn.uniform(-most, most))
@@ -141,9 +158,20 @@ class Views(Dataset[dict[str, Tensor]]):
                 tempi.append(tempo)
         return tempi
 
-    def _view(self, entry: Entry, tempo: float, place: float, drawn: np.random.Generator) -> NDArray[np.float32]:
+    def _transpositions(self, drawn: np.random.Generator) -> list[float]:
+        """Draw the transpositions of the views, in semitones."""
+        if KEY not in self.forget:
+            return [0.0] * self.count
+        steps = sorted({float(step) for step in self.semitones}, key=lambda step: (abs(step), step))
+        if not self.training:
+            return [steps[i % len(steps)] for i in range(self.count)]
+        return [steps[int(drawn.integers(len(steps)))] for _ in range(self.count)]
+
+    def _view(
+        self, entry: Entry, tempo: float, semitones: float, place: float, drawn: np.random.Generator
+    ) -> NDArray[np.float32]:
         """Cut a view and resample its frames, so that with the stretch of its audio it has the wanted tempo."""
-        left = np.abs(tempo - self.stretched)
+        left = np.where(self.semitones == semitones, np.abs(tempo - self.stretched), np.inf)
         if self.training:
             version = int(drawn.choice(np.flatnonzero(left <= max(REACH, left.min()) + 1e-9)))
         else:

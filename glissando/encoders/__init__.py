@@ -1,6 +1,6 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, gliss_music, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, clap, gliss_music, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
@@ -25,6 +25,7 @@ __all__ = [
     "card",
     "check_sha256",
     "chroma",
+    "clap",
     "fetch_wheel",
     "gliss_music",
     "gliss_tempo",

@@ -69,6 +69,8 @@ class EncoderCard:
         The extra that must be installed, if any.
     rates : RateAxis, optional
         If its dimensions are rates.
+    text : bool
+        It also embeds text into its space, by ``embed_text``.
     """
 
     name: str
@@ -88,6 +90,7 @@ class EncoderCard:
     notice: str = ""
     extra: str = ""
     rates: RateAxis | None = None
+    text: bool = False
     pooling: str = field(default="mean", init=False)
 
     @property

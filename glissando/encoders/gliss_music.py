@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,14 +15,14 @@ from ..nn import Model
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .shipped import SHIPPED, WEIGHTS, read_network, shipped_folder
+from .shipped import SHIPPED, WEIGHTS, read_network, shipped_folder, trained_frames
 
 SAMPLE_RATE, N_FFT, HOP, FRAMES = 16_000, 2048, 256, 500  # as the recipe contrastive/gliss-music has them
 WINDOW, WINDOW_HOP = N_FFT + (FRAMES - 1) * HOP, 4 * SAMPLE_RATE  # samples
 
 
 class MusicEncoder(Encoder):
-    """Unit vectors of windows of 8.1 s, every 4 s.
+    """Unit vectors of windows as long as training examples (8.1 s), every 4 s.
 
     Parameters
     ----------
@@ -30,13 +31,14 @@ class MusicEncoder(Encoder):
     feature : Feature
         Log-mel.
     model : Model
-        Of 500 frames to a vector.
+        To a vector, or to a sequence, whose mean is taken.
     """
 
     def __init__(self, card: EncoderCard, feature: Feature, model: Model) -> None:
         super().__init__()
         self.card = card
-        self.framing = Framing(window=WINDOW, hop=WINDOW_HOP)
+        window = round(card.window * card.sample_rate)
+        self.framing = Framing(window=window, hop=min(window, round(card.sample_rate / card.frame_rate)))
         self.feature, self.model = feature, model
 
     def encode(self, windows: Tensor) -> dict[str, Tensor]:
@@ -45,7 +47,7 @@ class MusicEncoder(Encoder):
         Parameters
         ----------
         windows : Tensor, shape=(windows, framing.window)
-            At 16 kHz.
+            At ``card.sample_rate``.
 
         Returns
         -------
@@ -54,16 +56,25 @@ class MusicEncoder(Encoder):
         """
         heard = self.feature(windows)
         sounding = (heard.amax((1, 2, 3)) > 0)[:, None]
-        return {"embedding": F.normalize(self.model(heard), dim=-1, eps=1e-6) * sounding}
+        told = self.model(heard)
+        vectors = told.mean(1) if told.ndim == 3 else told
+        return {"embedding": F.normalize(vectors, dim=-1, eps=1e-6) * sounding}
 
 
 def _load(card: EncoderCard, source: Path | None) -> Encoder:
-    folder = source or shipped_folder("music")
-    network = read_network(folder, FRAMES)
-    if source is not None:  # other weights are another space
-        digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-        card = replace(card, source="a run of one's own", weights_sha256=digest)
-    return MusicEncoder(card, *network)
+    if source is None:
+        return MusicEncoder(card, *read_network(shipped_folder("music"), FRAMES))
+    frames = trained_frames(source)
+    feature, model = read_network(source, frames)
+    rate, window = int(feature.sample_rate), 2 * feature.first + (frames - 1) / feature.frame_rate
+    with torch.no_grad():
+        dim = model(feature(torch.zeros(2, round(window * feature.sample_rate)))).shape[-1]
+    digest = hashlib.sha256((source / WEIGHTS).read_bytes()).hexdigest()  # other weights are another space
+    card = replace(
+        card, source="a run of one's own", weights_sha256=digest, sample_rate=rate, window=window,
+        frame_rate=1 / min(window, WINDOW_HOP / SAMPLE_RATE), dim=dim, preprocessing=f"feature and model of {digest}",
+    )  # fmt: skip
+    return MusicEncoder(card, feature, model)
 
 
 register(

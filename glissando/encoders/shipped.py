@@ -34,6 +34,32 @@ def shipped_folder(name: str) -> Path:
     return Path(str(resources.files("glissando") / "weights")) / name
 
 
+def trained_frames(folder: Path) -> int:
+    """Tell how many frames the training examples of a run had.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Returns
+    -------
+    int
+        Frames.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no run.
+    """
+    place = folder / RECIPE
+    try:
+        return int(yaml.safe_load(place.read_text(encoding="utf-8"))["data"]["patch"])
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        said = (str(error).splitlines() or ["it is empty"])[0]
+        raise ModelError(f"{folder}: is no trained run ({said}); name a folder with {RECIPE} and {WEIGHTS}") from error
+
+
 def read_network(folder: Path, frames: int) -> tuple[Feature, Model]:
     """Build feature and model of a run, with its weights.
 

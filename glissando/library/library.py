@@ -26,6 +26,7 @@ from .search import Hit, joint_weights, list_tracks, search
 from .seeds import SeedLike, SeedVectors, find_track, seed_vectors
 from .store import Store
 from .targets import make_target, shared_blocks
+from .texts import text_seeds
 
 
 class Library:
@@ -257,6 +258,7 @@ class Library:
         self,
         *seeds: SeedLike,
         minus: Sequence[SeedLike] = (),
+        text: str | Sequence[str] = (),
         tempo_ratio: float = 1.0,
         tempo: float | str | tuple[float, float] | None = None,
         key: str | int | None = None,
@@ -284,6 +286,8 @@ class Library:
             or audio. Without any, the tracks that pass the filters are listed by their tags.
         minus : sequence of str, Path or Audio
             Seeds to move away from.
+        text : str or sequence of str
+            Seeds in words, for a library with a block of an encoder that reads, such as clap.
         tempo_ratio : float
             Wanted tempo over that of the seeds: 1.15 is 15 % faster; translates the rhythm block.
         tempo : float, str or (float, float), optional
@@ -351,10 +355,12 @@ class Library:
         self._check_blocks(query.weights)
         plus, away = ([self._seed(seed) for seed in some] for some in (seeds, minus))
         query = in_key(self.store, query, [*zip(seeds, plus, strict=True)])
-        if not seeds and not minus:
+        read = text_seeds(self.store, [text] if isinstance(text, str) else text, query, self.embedder)
+        if not (plus or away or read):
             return list_tracks(self.store, query)
-        target = make_target(self.store, plus, away, query)
-        return search(self.store, target, query, self._weights(target.vectors, query.weights))
+        target = make_target(self.store, [*plus, *read], away, query)
+        weights = {**{block: 1.0 for seed in read for block in seed.vectors}, **query.weights}
+        return search(self.store, target, query, self._weights(target.vectors, weights))
 
     def playlist(
         self,

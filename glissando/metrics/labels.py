@@ -13,7 +13,13 @@ Truth = NDArray[np.bool_]
 
 
 def label_metrics(
-    truth: Truth, scores: Array, chosen: Truth, *, entries: NDArray[np.int64] | None = None, exclusive: bool
+    truth: Truth,
+    scores: Array,
+    chosen: Truth,
+    *,
+    entries: NDArray[np.int64] | None = None,
+    exclusive: bool,
+    draws: int = DRAWS,
 ) -> dict[str, dict[str, float]]:
     """Score labels of many examples together.
 
@@ -31,6 +37,8 @@ def label_metrics(
         Recording of every example, from 0; intervals resample recordings. Each is its own if None.
     exclusive : bool
         One class an example: there is an accuracy.
+    draws : int
+        Resamples.
 
     Returns
     -------
@@ -47,7 +55,7 @@ def label_metrics(
         entries = np.arange(len(truth))
     held = truth.any(0)
     truth, scores, chosen = truth[:, held], scores[:, held], chosen[:, held]
-    weights = _resamples(int(entries.max()) + 1)
+    weights = _resamples(int(entries.max()) + 1, draws)
     each = np.array([rank_areas(truth[:, k], scores[:, k], weights, entries) for k in range(truth.shape[1])])
     every = np.repeat(entries, truth.shape[1])
     found = {
@@ -121,9 +129,9 @@ def weighted_mean(values: Array, durations: Array) -> dict[str, float]:
     return _summary(weights @ values / weights.sum(1), len(values))
 
 
-def _resamples(entries: int) -> Array:
+def _resamples(entries: int, draws: int = DRAWS) -> Array:
     """How often every entry is drawn; the first row has each once."""
-    drawn = np.random.default_rng(0).multinomial(entries, np.full(entries, 1 / entries), size=DRAWS)
+    drawn = np.random.default_rng(0).multinomial(entries, np.full(entries, 1 / entries), size=draws)
     return np.concatenate([np.ones((1, entries)), drawn])
 
 

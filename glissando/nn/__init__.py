@@ -5,6 +5,7 @@ from .bricks import ACTIVATIONS, BRICKS, Conditioned
 from .convolutions import convolution
 from .lags import Autocorrelation
 from .model import Model, Row, build
+from .patches import Patches
 from .pooling import AttentionPool, AutoPool, GlobalPool
 from .residual import StochasticDepth
 from .sequences import Recurrent, ToMap, ToSequence
@@ -24,6 +25,7 @@ __all__ = [
     "Film",
     "GlobalPool",
     "Model",
+    "Patches",
     "Recurrent",
     "Row",
     "SincFilters",

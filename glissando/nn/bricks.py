@@ -60,11 +60,13 @@ class Conditioned(nn.Module):
     ----------
     uses : str, optional
         Name under which the second tensor is stored or given.
+    optional : bool
+        It also does without.
     """
 
-    def __init__(self, uses: str | None) -> None:
+    def __init__(self, uses: str | None, *, optional: bool = False) -> None:
         super().__init__()
-        self.uses = uses
+        self.uses, self.optional = uses, optional
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -269,7 +269,7 @@ def _rehearse(
 
 
 def _apply(layer: nn.Module, x: Tensor, kept: dict[str, Tensor]) -> Tensor:
-    if isinstance(layer, Conditioned) and layer.uses is not None:
+    if isinstance(layer, Conditioned) and layer.uses is not None and not (layer.optional and layer.uses not in kept):
         if layer.uses not in kept:
             raise ModelError(f"the model uses {layer.uses!r}; call it as model(x, {layer.uses}=...)")
         result: Tensor = layer(x, kept[layer.uses])

@@ -2,34 +2,50 @@
 
 from . import transpose  # noqa: F401  (registers itself)
 from .contrastive import Contrastive
+from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
 from .export import export
 from .fit import draw_split, evaluate, resume, train
+from .leaderboard import SHOWN as SHOWN_METRICS
+from .leaderboard import Cell, Leaderboard
+from .masked import Masked
 from .mixup import Mask, Mixup
 from .network import Network
 from .paradigm import PARADIGMS, Paradigm
+from .probes import PROBES, Question, probe
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
 from .translation import TASK as TRANSLATION
 from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
+from .vicreg import VICReg
 
 __all__ = [
+    "FLOORS",
     "PARADIGMS",
+    "POOLS",
+    "PROBES",
+    "SHOWN_METRICS",
     "TRANSLATION",
+    "Cell",
     "Contrastive",
     "DataPart",
     "Estimator",
+    "Leaderboard",
     "Mask",
+    "Masked",
     "Mixup",
     "Network",
     "Paradigm",
+    "Question",
     "Recipe",
     "Run",
     "TrainPart",
     "Translation",
     "TranslationRecipe",
+    "VICReg",
     "draw_split",
+    "embed_entries",
     "evaluate",
     "export",
     "interval",
@@ -38,6 +54,7 @@ __all__ = [
     "load_translation_recipe",
     "over_seeds",
     "plot_curves",
+    "probe",
     "read_recipe",
     "repeat",
     "resume",

@@ -6,12 +6,13 @@ Every example draws its own: norms over a batch would give away what its example
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..features import Feature
+from ..features import Feature, MelSpectrogram
 from ..registry import Registry
 
 Batch = dict[str, Tensor]
@@ -65,7 +66,7 @@ class Equalise(nn.Module):
     Parameters
     ----------
     feature : Feature
-        With centres in Hz; its ``compress`` is undone and done again.
+        With centres in Hz; its logarithm is undone and done again.
     db : float
         Standard deviation of the gain at a frequency, in dB.
     level : float
@@ -77,7 +78,7 @@ class Equalise(nn.Module):
         centres = feature.centres()
         if centres is None:
             raise ValueError("needs a feature whose bins are frequencies")
-        self.compress: float | None = getattr(feature, "compress", None)
+        self.scale = Scale.of(feature)
         self.db, self.level = db, level
         octave = torch.log2(centres.clamp_min(1.0))
         waves = torch.stack([torch.cos(octave * math.pi / period) for period in (1, 1.7, 2.9, 5)])
@@ -102,17 +103,18 @@ class Equalise(nn.Module):
         drawn = torch.randn(len(feature), len(self.waves), device=feature.device) * (self.db / 2)
         gain = torch.einsum("bw,wcf->bcf", drawn, self.waves)
         gain = gain + self.level * torch.randn(len(feature), 1, 1, device=feature.device)
-        return {**batch, "feature": rescaled(feature, 10 ** (gain / 20)[..., None], self.compress)}
+        linear = self.scale.expand(feature) * self.scale.factor(gain)[..., None]
+        return {**batch, "feature": self.scale.squeeze(linear)}
 
 
 @AUGMENTATIONS.register("smear")
 class Smear(nn.Module):
-    """Reverberation, roughly: every frame leaves a tail of magnitudes that dies away.
+    """Reverberation, roughly: every frame leaves a tail that dies away.
 
     Parameters
     ----------
     feature : Feature
-        Its ``compress`` is undone and done again.
+        Its logarithm is undone and done again.
     decay : float
         Longest time in seconds until the tail has fallen by 60 dB.
     most : float
@@ -121,7 +123,7 @@ class Smear(nn.Module):
 
     def __init__(self, feature: Feature, *, decay: float = 1.0, most: float = 0.3) -> None:
         super().__init__()
-        self.compress: float | None = getattr(feature, "compress", None)
+        self.scale = Scale.of(feature)
         self.rate, self.decay, self.most = feature.frame_rate, decay, most
 
     def forward(self, batch: Batch) -> Batch:
@@ -137,14 +139,13 @@ class Smear(nn.Module):
         dict
             Another batch.
         """
-        linear = expand(batch["feature"], self.compress)
-        wet = torch.stack([self._tailed(example) for example in linear])
-        return {**batch, "feature": squeeze(wet, self.compress)}
+        wet = torch.stack([self._tailed(example) for example in self.scale.expand(batch["feature"])])
+        return {**batch, "feature": self.scale.squeeze(wet)}
 
     def _tailed(self, magnitudes: Tensor) -> Tensor:
         decay, most = (0.2 + (self.decay - 0.2) * float(torch.rand(()))), self.most * float(torch.rand(()))
         taps = torch.arange(max(2, int(decay * self.rate / 2)), device=magnitudes.device)
-        tail = most * 10 ** (-3 * taps / (decay * self.rate))
+        tail = (most * 10 ** (-3 * taps / (decay * self.rate))) ** self.scale.exponent
         tail[0] = 1
         padded = F.pad(magnitudes, (len(taps) - 1, 0)).flatten(0, 1)[:, None]
         return F.conv1d(padded, tail.flip(0)[None, None])[:, 0].view_as(magnitudes)
@@ -312,57 +313,80 @@ def _level(power: Tensor, low: float, high: float) -> Tensor:
     return 10 ** (torch.empty(len(power), 1, 1, 1, device=power.device).uniform_(low, high) / 10)
 
 
-def expand(feature: Tensor, compress: float | None) -> Tensor:
-    """Undo ``log(1 + compress * x)``.
+@dataclass(frozen=True)
+class Scale:
+    """What the values of a feature are: magnitudes or powers, as they are or as ``log(1 + inner * x)``.
 
     Parameters
     ----------
-    feature : Tensor
-        As the feature gives it.
-    compress : float or None
-        Nothing is done if None.
-
-    Returns
-    -------
-    Tensor
-        Magnitudes.
+    inner : float or None
+        See above; None where they are as they are.
+    exponent : int
+        1 for magnitudes, 2 for powers.
     """
-    return feature if compress is None else torch.expm1(feature) / compress
 
+    inner: float | None
+    exponent: int
 
-def squeeze(magnitudes: Tensor, compress: float | None) -> Tensor:
-    """Do ``log(1 + compress * x)``.
+    @classmethod
+    def of(cls, feature: Feature) -> Scale:
+        """Read it from a feature.
 
-    Parameters
-    ----------
-    magnitudes : Tensor
-        Zero or positive.
-    compress : float or None
-        Nothing is done if None.
+        Parameters
+        ----------
+        feature : Feature
+            Mel spectra are powers, all others magnitudes.
 
-    Returns
-    -------
-    Tensor
-        As the feature gives it.
-    """
-    return magnitudes if compress is None else torch.log1p(compress * magnitudes)
+        Returns
+        -------
+        Scale
+            Of its values.
+        """
+        if isinstance(feature, MelSpectrogram):
+            return cls(getattr(feature, "scale", None), 2)
+        return cls(getattr(feature, "compress", None), 1)
 
+    def factor(self, db: Tensor) -> Tensor:
+        """Tell by what a gain multiplies magnitudes or powers.
 
-def rescaled(feature: Tensor, gain: Tensor, compress: float | None) -> Tensor:
-    """Multiply magnitudes that may be compressed.
+        Parameters
+        ----------
+        db : Tensor
+            Gains in dB.
 
-    Parameters
-    ----------
-    feature : Tensor
-        As the feature gives it.
-    gain : Tensor
-        Factors.
-    compress : float or None
-        See `expand`.
+        Returns
+        -------
+        Tensor
+            Factors.
+        """
+        return 10 ** (db * self.exponent / 20)
 
-    Returns
-    -------
-    Tensor
-        As the feature gives it.
-    """
-    return squeeze(expand(feature, compress) * gain, compress)
+    def expand(self, feature: Tensor) -> Tensor:
+        """Undo the logarithm.
+
+        Parameters
+        ----------
+        feature : Tensor
+            As the feature gives it.
+
+        Returns
+        -------
+        Tensor
+            Magnitudes or powers.
+        """
+        return feature if self.inner is None else torch.expm1(feature) / self.inner
+
+    def squeeze(self, linear: Tensor) -> Tensor:
+        """Do the logarithm.
+
+        Parameters
+        ----------
+        linear : Tensor
+            Magnitudes or powers.
+
+        Returns
+        -------
+        Tensor
+            As the feature gives it.
+        """
+        return linear if self.inner is None else torch.log1p(self.inner * linear)

@@ -76,7 +76,12 @@ class Network:
         return torch.zeros(2, *found.shape[1:3], self.recipe.data.patch)
 
     def cache(
-        self, *, folder: Path | None = None, tempo_ratio: float = 1.0, excerpt: float | None = None
+        self,
+        *,
+        folder: Path | None = None,
+        tempo_ratio: float = 1.0,
+        semitones: float = 0.0,
+        excerpt: float | None = None,
     ) -> FeatureCache:
         """Make the cache of this feature.
 
@@ -86,6 +91,8 @@ class Network:
             Where; the user's cache if None.
         tempo_ratio : float
             Of the audio, stretched.
+        semitones : float
+            By which it is transposed.
         excerpt : float, optional
             Seconds from the middle of longer recordings; all of them if None.
 
@@ -94,7 +101,10 @@ class Network:
         FeatureCache
             Keyed by the feature's parameters.
         """
-        return FeatureCache(self.feature, self.recipe.feature, folder=folder, tempo_ratio=tempo_ratio, excerpt=excerpt)
+        return FeatureCache(
+            self.feature, self.recipe.feature, folder=folder, tempo_ratio=tempo_ratio, semitones=semitones,
+            excerpt=excerpt,
+        )  # fmt: skip
 
     def times(self, frames: int) -> NDArray[np.float64]:
         """Tell the centres of frames.

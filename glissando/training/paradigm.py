@@ -372,4 +372,6 @@ def paradigm_of(recipe: Recipe, *, name: str) -> tuple[Network, Paradigm]:
         estimator = Estimator(recipe, name=name)
         return estimator, Supervised(estimator)
     network = Network(recipe, name=name)
-    return network, PARADIGMS.build(recipe.paradigm, where=f"{name}: paradigm", example=network.output())
+    return network, PARADIGMS.build(
+        recipe.paradigm, where=f"{name}: paradigm", example=network.output(), model=network.model
+    )

@@ -1,0 +1,121 @@
+"""What frozen embeddings tell: probes of every encoder, learning curves, and embeddings laid end to end.
+
+    python probes.py [--quick] [--data SET ...]     # before: gliss data build esc10 --from DIR; the same for the other sets
+
+Cells that were measured before are read from the leaderboard in the cache. Encoders whose weights are not here are left out, and
+so are sets that are not built; both are said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from report import Row, write
+
+from glissando import encoders
+from glissando.errors import GlissandoError
+from glissando.paths import cache_dir
+from glissando.training import FLOORS, Leaderboard
+
+SETS = {
+    "esc10": "ESC-10: 320 clips, its folds 1 to 4",
+    "instruments": "Instruments: 300 clips, folds drawn (recordings unknown)",
+    "instrument-mixtures": "Instrument mixtures: several labels",
+    "urbansound8k": "UrbanSound8K: its folds 1, 2 and a part of 3",
+}
+SMALL = ("chroma", "rhythm", "gliss-tempo", "gliss-music")  # and quick
+TAGGERS = ("musicnn-mtt", "musicnn-msd", "musicnn-mtt-vgg", "musicnn-msd-vgg", "aisfx")
+LARGE = ("clap", "mule")
+LAYERS = "musicnn-mtt:mean_pool+musicnn-mtt:max_pool"  # what its dense layers are given
+JOINED = (LAYERS, "musicnn-mtt+aisfx", f"{LAYERS}+musicnn-msd+aisfx+gliss-music+log-mel")
+BOTH = "mean+max"
+CURVES, SHOTS = ("mfcc", "gliss-music", "musicnn-mtt", "aisfx", JOINED[-1]), (1, 2, 5, 10)
+GOALS = {"esc10": 0.93, "urbansound8k": 0.68}
+
+
+def wanted(name: str) -> Iterator[dict]:
+    """What is asked of an encoder."""
+    if name not in JOINED:
+        yield {"pools": ["mean"]}
+    yield {"pools": [BOTH]}
+    yield {"pools": [BOTH], "probes": ["knn"]}
+    if name in (*FLOORS, "gliss-music", "musicnn-mtt", "aisfx", JOINED[-1]):
+        yield {"pools": [BOTH], "probes": ["mlp"]}
+    if name in CURVES:
+        yield {"pools": [BOTH], "shots": SHOTS}
+
+
+def rows(board: Leaderboard, data: str, names: list[str], *, quick: bool) -> list[Row]:
+    """All cells of a data set."""
+    found: list[Row] = []
+    for name in names:
+        try:
+            asked = [{"pools": ["mean"]}] if quick else wanted(name)
+            cells = [cell for how in asked for cell in board.fill(name, data, **how)]
+        except GlissandoError as error:
+            print(f"left out: {data}, {name}: {error}", flush=True)
+            continue
+        for cell in cells:
+            few = "" if cell.shots is None else f", {cell.shots} a class"
+            kind = {"linear": "linear", "mlp": "perceptron", "knn": "five nearest"}[cell.probe]
+            found += [
+                Row(
+                    SETS[data],
+                    f"{name} ({cell.pool}), {kind}{few}",
+                    metric,
+                    one["mean"],
+                    cell.n,
+                    low=one["low"],
+                    high=one["high"],
+                )
+                for metric, one in cell.metrics.items()
+            ]
+        print(data, name, f"{found[-len(cells[-1].metrics)].value:.3f}" if cells else "", flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure all and write ``results/probes.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two floors on two small sets, nothing written")
+    parser.add_argument("--data", nargs="+", choices=SETS, default=[*SETS], help="only these are measured now")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            for data in ("esc10", "instruments"):
+                for row in rows(Leaderboard(Path(folder) / "probes.json"), data, [*FLOORS], quick=True):
+                    print(row.data, "|", row.system, "|", row.metric, f"{row.value:.3f}", row.n)
+        return
+    board = Leaderboard(cache_dir() / "benchmarks" / "probes.json")
+    large = [name for name in LARGE if getattr(encoders, name).weights_folder().is_dir()]
+    found: list[Row] = []
+    for data in SETS:
+        if data in arguments.data or any(cell.data == data for cell in board.cells.values()):
+            found += rows(board, data, [*FLOORS, *SMALL, *TAGGERS, *JOINED, *large], quick=False)
+    goals = []
+    for data, goal in GOALS.items():
+        best = max((row.value for row in found if row.data == SETS[data] and row.metric == "accuracy"), default=0.0)
+        goals.append(
+            {"issue_line": f"best probe on {data}, accuracy", "goal": goal, "value": best, "met": best >= goal}
+        )
+    write(
+        "probes",
+        found,
+        seed=0,
+        title="Probes of frozen embeddings",
+        notes=[
+            "Every recording goes through an encoder once; its frames become one vector (mean, or mean and maximum; mean and standard deviation "
+            "for the features that are the floors), and simple classifiers learn from those. Scores are over all tested recordings of all "
+            "folds together; intervals resample whole source recordings where the set names them. Folds that are drawn, perceptrons and "
+            "learning curves are repeated three times. UrbanSound8K is here with two folds and a part of a third, so its numbers are no "
+            "results of the official protocol. Embeddings joined by + are laid end to end.",
+        ],
+        goals=goals,
+    )
+
+
+if __name__ == "__main__":
+    main()
