@@ -25,6 +25,8 @@ BASSES = (0, 32, 33, 34, 35, 38, 39, 43)
 KITS = (0, 8, 16, 24, 25, 32, 40)
 KICK, RIM, SNARE, CLAP, HAT, OPEN, TAMBOURINE, RIDE, SHAKER = 36, 37, 38, 39, 42, 46, 54, 51, 70
 STEPS = 4  # a beat
+SHORTEST = 64  # beats of a song; at whatever tempo, so that all takes of one can be played or none
+FEWEST = 8  # notes in which a tempo is heard
 SLIVER = 0.01  # seconds; what is shorter comes of rounding
 SWINGS = (
     (0, 0, 0, 0),
@@ -109,24 +111,26 @@ class _Song(Rendering):
         bpm = draw_tempo(rng)
         count = int(np.ceil(LENGTH * bpm / 60)) + 1
         starts = np.flatnonzero(down[: max(1, len(times) - count)])
-        if len(times) < 8 or not len(starts):
+        if len(times) < SHORTEST or not len(starts):
             raise RecipeError(f"{self._path}: has {len(times)} beats, too few to play it by")
-        start = int(rng.choice(starts))
+        read = read_notes(self._path)
+        read = read[(read[:, 0] >= times[0] - 0.02) & (read[:, 0] < times[-1])]
 
-        def moved(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        def moved(seconds: NDArray[np.float64], start: int) -> NDArray[np.float64]:
             return (np.interp(seconds, times, np.arange(len(times))) - start) * 60 / bpm
 
-        notes = read_notes(self._path)
-        notes = notes[(notes[:, 0] >= times[0] - 0.02) & (notes[:, 0] < times[-1])]
-        notes[:, :2] = moved(notes[:, :2])
-        kept = notes[(notes[:, 0] > -0.02) & (notes[:, 0] < LENGTH - 0.1) & (notes[:, 1] - notes[:, 0] > 0.01)]
-        kept[:, 0], kept[:, 1] = np.maximum(kept[:, 0], 0), np.minimum(kept[:, 1], LENGTH)
-        if len(kept) < 8:
-            raise RecipeError(f"{self._path}: has {len(kept)} notes from beat {start} on, too few to hear a tempo in")
+        for start in (int(rng.choice(starts)), *rng.permutation(starts).tolist()):  # elsewhere, if there is a rest
+            notes = np.column_stack([moved(read[:, :2], start), read[:, 2:]])
+            kept = notes[(notes[:, 0] > -0.02) & (notes[:, 0] < LENGTH - 0.1) & (notes[:, 1] - notes[:, 0] > 0.01)]
+            kept[:, 0], kept[:, 1] = np.maximum(kept[:, 0], 0), np.minimum(kept[:, 1], LENGTH)
+            if len(kept) >= FEWEST:
+                break
+        else:
+            raise RecipeError(f"{self._path}: has nowhere {FEWEST} notes in {LENGTH:g} s, too few to hear a tempo in")
         beats = np.arange(min(count, len(times) - start)) * 60 / bpm
         beats = beats[beats < LENGTH]
         named = segments_from(self._path.parent / "chord_midi.txt")
-        bounds = moved(np.array([(one.start, one.end) for one in named]).reshape(-1, 2)).tolist()
+        bounds = moved(np.array([(one.start, one.end) for one in named]).reshape(-1, 2), start).tolist()
         chords = [Segment(since, until, one.label) for one, (since, until) in zip(named, bounds, strict=True)]
         return _Excerpt(kept, beats, down[start : start + len(beats)], _whole(chords), bpm)
 
