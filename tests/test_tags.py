@@ -15,14 +15,15 @@ from typer.testing import CliRunner
 
 from glissando.audio import Audio, write
 from glissando.cli import app
-from glissando.data import Annotations, ArrayWriter, Segment, write_pyjama
+from glissando.data import Annotations, ArrayWriter, Segment, load, write_pyjama
 from glissando.data import build as build_data
 from glissando.errors import RecipeError
 from glissando.metrics import label_metrics, rank_areas, weighted_mean
 from glissando.nn import build
 from glissando.tasks import TASKS, Classes, ClassSegments, Labels, Tags, TagSegments
-from glissando.training import Estimator, Mask, Mixup, Run, evaluate, load_recipe, train
+from glissando.training import Estimator, Mask, Mixup, Run, draw_split, evaluate, load_recipe, train
 from glissando.training.filters import first_filters, plot_filters, responses
+from glissando.training.recipe import Source
 
 RATE = 8_000
 NAMES = ("buzz", "hiss", "tone")
@@ -172,6 +173,18 @@ def test_magnatagatune_trains_from_its_official_layout(tmp_path: Path, monkeypat
     run = train(load_recipe(path), tmp_path / "run")
     assert run.recipe.task == {"tags": {"most": 50, "vocabulary": ["guitar", "no voice"]}}
     assert run.result()["data"] == {"name": "magnatagatune", "train": 2, "valid": 1, "test": 1}
+
+
+def test_a_fold_is_tested_and_the_others_train(sounds: Path) -> None:
+    part = {"name": str(sounds), "split": "fold", "fold": 3, "shares": [0.75, 0.25, 0.2], "group": "recording"}
+    split = draw_split(load(sounds), Source(**part))
+    assert [int(key[4:]) for key in split.parts["test"]] == [*range(24, 36)] and len(split.parts["train"]) == 18
+    pairs = {name: {int(key[4:]) // 2 for key in split.parts[name]} for name in ("train", "valid")}
+    assert not pairs["train"] & pairs["valid"]
+    with pytest.raises(RecipeError, match=r"no fold '4' to test beside others; its folds: 1, 2, 3"):
+        draw_split(load(sounds), Source(**{**part, "fold": 4}))
+    with pytest.raises(ValueError, match="go together"):
+        Source(**{**part, "fold": None})
 
 
 def test_metrics_are_those_of_scikit_learn() -> None:

@@ -292,10 +292,10 @@ class LabelTask(Task):
         examples : sequence of (Annotations, object)
             Truths, and estimates from `predict`.
         """
-        each = [self.known(*pair) for pair in examples]
-        truth, _, chosen = (np.concatenate(parts) for parts in zip(*each, strict=True))
-        if not len(truth):
+        each = [one for one in (self.known(*pair) for pair in examples) if len(one[0])]
+        if not each:
             return
+        truth, _, chosen = (np.concatenate(parts) for parts in zip(*each, strict=True))
         hits, there, told = (truth & chosen).sum(0), truth.sum(0), chosen.sum(0)
         with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as out:
             table = csv.writer(out)
