@@ -19,6 +19,7 @@ from glissando.data import Annotations, Segment, frame_times
 from glissando.data.layouts import segments_from
 from glissando.errors import RecipeError
 from glissando.features import CQT
+from glissando.library.chords import fill_chords
 from glissando.metrics import chord_scores
 from glissando.nn.chains import CountedChain, LearnedChain, best_path, sum_of_paths
 from glissando.tasks import ChordTask
@@ -291,8 +292,8 @@ def test_the_shipped_weights_hear_a_progression_and_its_transposition(tmp_path: 
     assert [one["chord"] for one in row["chords"]] == labels
     library = Library.open(tmp_path / "lib", blocks={"chroma": "chroma"})
     library.add(tmp_path / "low.wav", tmp_path / "high.wav")
-    found = library.add_chords(tmp_path)
-    assert (found.done, found.failed) == (2, []) and library.add_chords(tmp_path).done == 0
+    found = fill_chords(library.store, [tmp_path])
+    assert (found.done, found.failed) == (2, []) and fill_chords(library.store, [tmp_path]).done == 0
     assert [Path(hit.path).stem for hit in library.search(chords="C Am F G")] == ["low"]
     assert [Path(hit.path).stem for hit in library.search(chords="F Dm Bb C")] == ["high"]
     assert {Path(hit.path).stem for hit in library.search(chords="C Am F G", any_key=True)} == {"low", "high"}

@@ -94,10 +94,12 @@ def run_chords(library: Library, folders: list[Path], *, quiet: bool) -> list[st
     list of str
         Why files have none.
     """
+    from ..library.chords import fill_chords
+
     with Progress(console=errors, transient=True, disable=quiet) as bar:
         task = bar.add_task("Chords", total=None)
-        found = library.add_chords(
-            *folders, on_progress=lambda done, total: bar.update(task, completed=done, total=total)
+        found = fill_chords(
+            library.store, folders, on_progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
     console.print(f"chords of {found.done} tracks recognised.")
     for reason in found.failed:

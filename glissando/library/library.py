@@ -14,7 +14,7 @@ from ..errors import LibraryError, QueryError
 from ..paths import library_dir
 from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
-from .chords import ChordReport, fill_chords, parse_progression
+from .chords import parse_progression
 from .embedding import Embedded, Embedder, embed_file
 from .ingest import IngestReport, Progress, ingest
 from .keys import in_key, parse_key
@@ -162,28 +162,6 @@ class Library:
             report.indexing = True
         return report
 
-    def add_chords(self, *sources: str | Path, on_progress: Callable[[int, int], None] | None = None) -> ChordReport:
-        """Recognise the chords of tracks that have none yet, for searches by chords.
-
-        Parameters
-        ----------
-        *sources : str or Path
-            Files, and folders whose tracks count; they must be in the library.
-        on_progress : callable, optional
-            Told the number of tracks that are done, and of all.
-
-        Returns
-        -------
-        ChordReport
-            What was done, with the files that can't be read and why.
-
-        Raises
-        ------
-        LibraryError
-            If another process is writing.
-        """
-        return fill_chords(self.store, sources, on_progress=on_progress)
-
     def _add_arrays(self, arrays: Sequence[Audio], names: Sequence[str], report: IngestReport) -> None:
         tracks, segments = [], []
         for audio, name in zip(arrays, names, strict=True):
@@ -297,7 +275,7 @@ class Library:
         harmonic : bool
             Only keys compatible with those of the seeds, or with ``key``. Chroma weighs 0.5 then; with semitones, 1.
         chords : str, optional
-            Only tracks in which these follow each other, such as ``C G Am F``; see `add_chords`.
+            Only tracks in which these follow each other, such as ``C G Am F``.
         any_key : bool
             Also in all transpositions.
         tags, no_tags : mapping of str to float, or sequence of str

@@ -21,10 +21,13 @@ def chord_scores(
 
     Parameters
     ----------
-    reference, estimate : ndarray, shape=(segments, 2)
-        In seconds, end to end; what of the estimate lies outside the reference does not count, and what it leaves open
-        is no chord.
-    reference_labels, estimate_labels : sequence of str
+    reference : ndarray, shape=(segments, 2)
+        In seconds, end to end.
+    reference_labels : sequence of str
+        In Harte's syntax.
+    estimate : ndarray, shape=(segments, 2)
+        End to end; what lies outside the reference does not count, and what is left open is no chord.
+    estimate_labels : sequence of str
         In Harte's syntax.
 
     Returns
