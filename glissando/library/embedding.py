@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..audio import SEGMENT, AudioStream, StreamResampler, check_audible
-from ..encoders import Encoder, StreamFramer
+from ..encoders import Encoder, StreamFramer, card, load
+from ..errors import LibraryError
 from ..features import KeyEstimate, TempoEstimate, estimate_key, estimate_tempo, peak_tempo
+from .store import Store
 
 BATCH = 32  # windows at once: bounded memory, and larger gains nothing on a CPU
 MEANS = {"tags", "beats", "autocorrelation", "chroma"}  # outputs of encoders that count for a recording as a whole
@@ -314,3 +316,44 @@ def embed_file(path: str | Path, embedder: Embedder, *, start: float = 0.0, end:
     for rate, resampler in resamplers.items():
         stream.push(rate, resampler.finish())
     return stream.finish(duration)
+
+
+def load_embedder(
+    store: Store, loaded: dict[str, Encoder], names: Iterable[str] | None, *, device: str = "cpu"
+) -> Embedder:
+    """Load the encoders of a library.
+
+    Parameters
+    ----------
+    store : Store
+        The library's tables.
+    loaded : dict of str to Encoder
+        Those there already; gets the others.
+    names : iterable of str, optional
+        Only these blocks; all that have an encoder if None.
+    device : str
+        Where the encoders run.
+
+    Returns
+    -------
+    Embedder
+        The encoders by block.
+
+    Raises
+    ------
+    LibraryError
+        If an encoder of today would write into another space than the library's.
+    """
+    chosen = {}
+    for name, block in store.blocks().items():
+        if block.encoder is None or (names is not None and name not in names):
+            continue
+        if card(block.encoder).space_id != block.space_id:
+            raise LibraryError(
+                f"block {name!r} lies in the space {block.space_id}, but {block.encoder} now makes "
+                f"{card(block.encoder).space_id}; index into a new library, vectors of two spaces are never mixed"
+            )
+        if block.encoder not in loaded:
+            loaded[block.encoder] = load(block.encoder, device=device)
+        chosen[name] = loaded[block.encoder]
+    return Embedder(chosen, tagger=next((name for name, block in store.blocks().items() if block.tag_names), None))

@@ -15,7 +15,7 @@ from ..paths import library_dir
 from . import vector_index
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .chords import parse_progression
-from .embedding import Embedded, Embedder, embed_file
+from .embedding import Embedded, Embedder, embed_file, load_embedder
 from .ingest import IngestReport, Progress, ingest
 from .keys import in_key, parse_key
 from .memory_index import MemoryIndex
@@ -191,21 +191,7 @@ class Library:
         LibraryError
             If an encoder of today would write into another space than the library's.
         """
-        chosen = {}
-        for name, block in self.store.blocks().items():
-            if block.encoder is None or (blocks is not None and name not in blocks):
-                continue
-            if encoders.card(block.encoder).space_id != block.space_id:
-                raise LibraryError(
-                    f"block {name!r} lies in the space {block.space_id}, but {block.encoder} now makes "
-                    f"{encoders.card(block.encoder).space_id}; index into a new library, "
-                    "vectors of two spaces are never mixed"
-                )
-            if block.encoder not in self._encoders:
-                self._encoders[block.encoder] = encoders.load(block.encoder, device=self.device)
-            chosen[name] = self._encoders[block.encoder]
-        tagger = next((name for name, block in self.store.blocks().items() if block.tag_names), None)
-        return Embedder(chosen, tagger=tagger)
+        return load_embedder(self.store, self._encoders, blocks, device=self.device)
 
     def embed(self, source: SeedLike, *, start: float = 0.0, end: float | None = None, name: str = "array") -> Embedded:
         """Embed a recording with this library's encoders, without adding it.

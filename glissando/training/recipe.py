@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -317,7 +318,10 @@ def _read(name: str | Path, *, depth: int, where: str = "") -> dict[str, Any]:
     if path.suffix not in (".yaml", ".yml"):
         path = _root() / f"{name}.yaml"
         if not path.is_relative_to(_root()) or ".." in path.parts or not path.is_file():
-            raise RecipeError(f"{where}there is no recipe {str(name)!r}; shipped are: {', '.join(shipped())}")
+            near = get_close_matches(str(name), shipped(), 3, 0.4) or shipped()[:3]
+            raise RecipeError(
+                f"{where}there is no recipe {str(name)!r}; shipped are {', '.join(near)} and more (gliss train --list)"
+            )
     try:
         if path.stat().st_size > LARGEST:
             raise RecipeError(f"{path}: is too large for a recipe")
