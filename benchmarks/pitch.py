@@ -28,8 +28,8 @@ from glissando.paths import cache_dir
 from glissando.tasks import FramePitches, Pitch
 from glissando.tasks.pitch import THRESHOLDS, peaks, sounding
 from glissando.training import Recipe, Run, load_recipe, resume, shipped_run, train
+from glissando.training.choosing import chosen
 from glissando.training.estimator import SAMPLE_RATE
-from glissando.training.fit import chosen
 
 SEED, SECONDS, STEP = 0, 30.0, 1024 / 22_050
 CACHE = cache_dir() / "benchmarks" / "pitch"

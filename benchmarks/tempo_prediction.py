@@ -29,7 +29,7 @@ from glissando.latent.tempo_pairs import FACTORS, TempoPairs, embed_at_tempi, em
 from glissando.metrics import tempo_hit
 from glissando.tasks import fit_tempo_classifier, tempi
 from glissando.training import draw_split, load_recipe
-from glissando.training.fit import chosen
+from glissando.training.choosing import chosen
 
 SEEDS = (0, 1, 2)
 TEST_FONT = "TimGM6mb"

@@ -18,7 +18,7 @@ from glissando.encoders import Encoder
 from glissando.paths import aside, cache_dir
 from glissando.tasks.tempo import local_rates
 from glissando.training import draw_split, load_recipe
-from glissando.training.fit import chosen
+from glissando.training.choosing import chosen
 
 RATE, CLIP = 16_000, 30.0  # of clips: Hz, seconds
 RECIPE = "tempo/renders"  # whose songs to test are ours

@@ -31,7 +31,7 @@ from glissando.training import (
     train,
 )
 from glissando.training.augment import AUGMENTATIONS
-from glissando.training.fit import draw_splits
+from glissando.training.choosing import draw_splits
 from glissando.training.paradigm import paradigm_of
 from glissando.training.views import comparisons, reciprocal_ranks
 

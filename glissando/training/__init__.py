@@ -1,11 +1,12 @@
 """Recipes, training, runs, and trained recipes at work."""
 
 from . import transpose  # noqa: F401  (registers itself)
+from .choosing import draw_split
 from .contrastive import Contrastive
 from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
 from .export import export
-from .fit import draw_split, evaluate, resume, train
+from .fit import evaluate, resume, train
 from .leaderboard import SHOWN as SHOWN_METRICS
 from .leaderboard import Cell, Leaderboard
 from .masked import Masked

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import RecipeError
 from ..paths import aside
 from .card import ATTRIBUTION, card
-from .fit import all_chosen
+from .choosing import all_chosen
 from .runs import CARD, ENVIRONMENT, HEADS, RECIPE, RESULT, SPLIT, WEIGHTS, Run, write
 
 NAMED = ("title", "composer", "licence")

@@ -13,17 +13,18 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ..data import DataSet, Entry, Split, load, official, official_fold, split_by
+from ..data import DataSet, load
 from ..errors import RecipeError
 from ..paths import aside
 from ..registry import parse
 from .card import card
+from .choosing import all_chosen, draw_splits
 from .estimator import Estimator
 from .filters import first_filters, plot_filters
 from .learner import Learner, loader
 from .network import Network
 from .paradigm import Paradigm, paradigm_of
-from .recipe import DataPart, Recipe, Source
+from .recipe import DataPart, Recipe
 from .runs import (
     CARD,
     CHECKPOINTS,
@@ -147,140 +148,6 @@ def resume(
     split.check(data)
     material.parts = {part: split.of(data, part) for part in split.parts}
     return _train(run, material, progress, bar, accelerator, devices)
-
-
-def all_chosen(part: DataPart) -> DataSet:
-    """Open all data of a recipe.
-
-    Parameters
-    ----------
-    part : DataPart
-        Which entries of which data sets.
-
-    Returns
-    -------
-    DataSet
-        Joined, where there are several.
-
-    Raises
-    ------
-    RecipeError
-        If one has none, or two have an entry of one name.
-    """
-    return _joined([chosen(source) for source in (part, *part.also)])
-
-
-def draw_splits(part: DataPart) -> tuple[DataSet, Split]:
-    """Open all data of a recipe and part each set in its own way.
-
-    Parameters
-    ----------
-    part : DataPart
-        Which data.
-
-    Returns
-    -------
-    DataSet
-        Joined.
-    Split
-        Joined part by part.
-
-    Raises
-    ------
-    RecipeError
-        As of `chosen` and `draw_split`.
-    """
-    sources = (part, *part.also)
-    sets = [chosen(source) for source in sources]
-    splits = [draw_split(data, source) for data, source in zip(sets, sources, strict=True)]
-    if len(splits) == 1:
-        return sets[0], splits[0]
-    parts = {
-        name: tuple(key for split in splits for key in split.parts.get(name, ())) for name in ("train", "valid", "test")
-    }
-    origin = ", ".join(dict.fromkeys(split.origin for split in splits))
-    joined = _joined(sets)
-    return joined, Split(joined.name, parts, None, origin, part.seed)
-
-
-def _joined(sets: list[DataSet]) -> DataSet:
-    entries = {}
-    for data in sets:
-        for key, entry in data.items():
-            if key in entries:
-                raise RecipeError(f"data set {data.name}: its entry {key!r} is in another set of this recipe, too")
-            entries[key] = entry
-    return DataSet("+".join(data.name for data in sets), entries)
-
-
-def chosen(part: Source) -> DataSet:
-    """Open a data set of a recipe.
-
-    Parameters
-    ----------
-    part : Source
-        Which entries.
-
-    Returns
-    -------
-    DataSet
-        Those with audio and with the labels that the recipe wants.
-
-    Raises
-    ------
-    RecipeError
-        If there are none.
-    """
-    data = load(part.name)
-    wanted = {name: {value} if isinstance(value, str) else {*value} for name, value in part.where.items()}
-    keys = [
-        key
-        for key, entry in data.items()
-        if entry.has_audio and all(_told_any(entry, name, values) for name, values in wanted.items())
-    ]
-    if not keys:
-        raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
-    return data.subset(keys)
-
-
-def _told_any(entry: Entry, name: str, values: set[str]) -> bool:
-    labels = entry.annotations.labels.get(name, ())
-    return bool(labels) and ("*" in values or bool(values & {*labels}))
-
-
-def draw_split(data: DataSet, part: Source) -> Split:
-    """Split a data set as a recipe says, and refuse a leak.
-
-    Parameters
-    ----------
-    data : DataSet
-        What to split.
-    part : Source
-        How.
-
-    Returns
-    -------
-    Split
-        With train, valid and test.
-
-    Raises
-    ------
-    RecipeError
-        If a group would lie on two sides.
-    """
-    group = None if part.group == "entry" else part.group
-    if part.split in ("official", "fold"):
-        split = official(data) if part.split == "official" else official_fold(data, str(part.fold))
-        if "valid" not in split.parts:
-            shares = {"train": 1 - part.shares[1], "valid": part.shares[1]}
-            inner = split_by(split.of(data, "train"), group, fractions=shares, seed=part.seed)
-            split = Split(data.name, {**inner.parts, "test": split.parts["test"]}, group, split.origin, part.seed)
-    else:
-        kind = None if part.split == "entry" else part.split
-        names = ("train", "valid", "test")
-        split = split_by(data, kind, fractions=dict(zip(names, part.shares, strict=True)), seed=part.seed)
-    split.check(data)
-    return split
 
 
 def evaluate(
