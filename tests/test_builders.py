@@ -39,6 +39,7 @@ from glissando.data import (
     read_score,
 )
 from glissando.data.builders import mixtures
+from glissando.data.soundfonts import FREE, installed
 from glissando.errors import RecipeError
 
 RATE = 8_000
@@ -312,7 +313,7 @@ def pop909_renders(root: Path) -> int:
 
 def takes() -> int:
     """How often every piece is played at exact tempi: by every soundfont, and twice by free ones."""
-    return sum(2 if font.stem in ("FluidR3_GM", "MuseScore_General_Full") else 1 for font in soundfonts())
+    return sum(2 if font.stem in FREE else 1 for font in soundfonts())
 
 
 def tempo_renders(root: Path) -> int:
@@ -481,6 +482,17 @@ def test_builder_contract(name: str, tmp_path: Path) -> None:
 needs_soundfonts = pytest.mark.skipif(
     not soundfonts(), reason="no soundfont is installed (Debian: fluidsynth, timgm6mb-soundfont)"
 )
+
+
+def test_missing_soundfonts_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("glissando.audio.scores.FOLDERS", (tmp_path,))
+    with pytest.raises(RecipeError, match="no soundfont to play with; install the packages fluid-soundfont-gm"):
+        installed()
+    (tmp_path / "FluidR3_GM.sf2").touch()
+    assert [font.stem for font in installed()] == ["FluidR3_GM"]
+    assert "MuseScore_General_Full is not installed" in caplog.text and "FluidR3" not in caplog.text
 
 
 @needs_soundfonts

@@ -327,3 +327,13 @@ def test_shipped_weights_are_those_of_their_card() -> None:
     result = json.loads((file.parent / "result.json").read_text())
     assert hashlib.sha256(file.read_bytes()).hexdigest() == card("gliss-music").weights_sha256 == result["sha256"]
     assert file.stat().st_size < 5_000_000
+
+
+def test_a_wanted_label_that_nothing_has_is_said(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wanted = json.dumps({"piece": ["piece0", "piece1", "piece2", "piece99"]})
+    data, _ = draw_splits(load_recipe(str(recipe), changes=[f"data.where={wanted}"]).data)
+    assert [*data] == ["take00", "take01", "take02"]
+    assert "no entry has piece piece99" in caplog.text
+    caplog.clear()
+    draw_splits(load_recipe(str(recipe), changes=[f"data.where={json.dumps({'piece': '*'})}"]).data)
+    assert caplog.text == ""
