@@ -1,7 +1,7 @@
 """What the field's metric libraries lack."""
 
 from .chords import chord_scores
-from .frechet import Gaussian, frechet_at_infinity, frechet_distance
+from .frechet import Extrapolated, Gaussian, frechet_at_infinity, frechet_distance
 from .inception import inception_score
 from .kernel import KernelDistance, kernel_distance, mean_discrepancy
 from .labels import label_metrics, rank_areas, weighted_mean
@@ -11,6 +11,7 @@ from .samples import halves
 from .tempo import tempo_hit
 
 __all__ = [
+    "Extrapolated",
     "Gaussian",
     "KernelDistance",
     "Memorisation",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .samples import Array, as_pair, as_samples, halves
+from .samples import Array, Indices, as_pair, as_samples, halves
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Gaussian:
         mean: Array = vectors.mean(0)
         if len(vectors) == 1:
             return cls(mean, np.zeros((1, len(mean))))
-        return cls(mean, np.linalg.qr((vectors - mean) / np.sqrt(len(vectors) - 1), mode="r"))
+        root: Array = np.linalg.qr((vectors - mean) / np.sqrt(len(vectors) - 1)).R
+        return cls(mean, root)
 
     @property
     def covariance(self) -> Array:
@@ -118,16 +119,45 @@ def frechet_distance(generated: ArrayLike, reference: ArrayLike) -> float:
     return Gaussian.fit(ours).distance(Gaussian.fit(theirs))
 
 
-def frechet_at_infinity(generated: ArrayLike, reference: ArrayLike, *, draws: int = 30, seed: int = 0) -> float:
-    """Frechet audio distance extrapolated to any number of samples, along its bias of one over their number.
+@dataclass(frozen=True)
+class Extrapolated:
+    """Frechet audio distance, what it comes to with any number of samples, and its standard error.
+
+    Parameters
+    ----------
+    value : float
+        Of all samples; see `frechet_distance`.
+    infinity : float
+        Without the bias of few samples; it may lie below 0.
+    std : float
+        Standard deviation over random halves: the standard error of the value.
+    """
+
+    value: float
+    infinity: float
+    std: float
+
+
+def frechet_at_infinity(
+    generated: ArrayLike,
+    reference: ArrayLike,
+    *,
+    entries: tuple[Indices, Indices] | None = None,
+    draws: int = 30,
+    seed: int = 0,
+) -> Extrapolated:
+    """Extrapolate the Frechet audio distance to any number of samples, along its bias of one over their number.
 
     Unlike in the papers, both sets are halved and not the generated alone, so that the bias of a small reference goes,
-    too; with bias proportional to one over the number of samples, the line through the whole and its halves is enough.
+    too; and as the bias is proportional to one over the number of samples, the whole and its halves make the line.
 
     Parameters
     ----------
     generated, reference : array_like, shape=(samples, dim)
         Embeddings of one space; warns as `frechet_distance`.
+    entries : (ndarray of int, ndarray of int), optional
+        Recording of every generated and of every reference sample, from 0; halves are of recordings. Each sample is its
+        own if None.
     draws : int
         How many random halves.
     seed : int
@@ -135,8 +165,8 @@ def frechet_at_infinity(generated: ArrayLike, reference: ArrayLike, *, draws: in
 
     Returns
     -------
-    float
-        Twice the distance of all samples less the mean distance of halves; it may lie below 0.
+    Extrapolated
+        Its ``infinity`` is twice the distance of all samples less the mean distance of halves.
 
     Raises
     ------
@@ -149,6 +179,8 @@ def frechet_at_infinity(generated: ArrayLike, reference: ArrayLike, *, draws: in
     "Adapting Frechet audio distance for generative music evaluation", ICASSP 2024.
     """
     ours, theirs = as_pair(generated, reference, least=4)
-    pairs = zip(halves(len(ours), draws, seed=seed), halves(len(theirs), draws, seed=seed + 1), strict=True)
+    ours_of, theirs_of = entries or (np.arange(len(ours)), np.arange(len(theirs)))
+    pairs = zip(halves(ours_of, draws, seed=seed), halves(theirs_of, draws, seed=seed + 1), strict=True)
     half = [Gaussian.fit(ours[one]).distance(Gaussian.fit(theirs[other])) for one, other in pairs]
-    return 2 * frechet_distance(ours, theirs) - float(np.mean(half))
+    whole = frechet_distance(ours, theirs)
+    return Extrapolated(whole, 2 * whole - float(np.mean(half)), float(np.std(half)))

@@ -72,13 +72,13 @@ def as_pair(generated: ArrayLike, reference: ArrayLike, *, least: int = 1) -> tu
     return ours, theirs
 
 
-def halves(samples: int, draws: int, *, seed: int) -> list[Indices]:
-    """Draw random halves of samples: a score's standard deviation over them is its standard error over all samples.
+def halves(entries: Indices, draws: int, *, seed: int) -> list[Indices]:
+    """Draw random halves of recordings: a score's standard deviation over them is its standard error over all.
 
     Parameters
     ----------
-    samples : int
-        How many there are.
+    entries : ndarray of int, shape=(samples,)
+        Recording of every sample, from 0.
     draws : int
         How many halves.
     seed : int
@@ -87,11 +87,12 @@ def halves(samples: int, draws: int, *, seed: int) -> list[Indices]:
     Returns
     -------
     list of ndarray
-        Indices.
+        Indices of samples, whose recordings are in the half.
 
     References
     ----------
     Shao & Wu, "A general theory for jackknife variance estimation", Annals of Statistics 1989.
     """
-    rng = np.random.default_rng([seed, samples])
-    return [np.sort(rng.permutation(samples)[: samples // 2]) for _ in range(draws)]
+    count = int(entries.max()) + 1
+    rng = np.random.default_rng([seed, count])
+    return [np.flatnonzero(np.isin(entries, rng.permutation(count)[: count // 2])) for _ in range(draws)]
