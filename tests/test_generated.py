@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +178,16 @@ def test_the_verb_refuses(home: Path, tmp_path: Path) -> None:
     assert "go together" in call(home, home, "-m", "is", code=2)[1]
     done = CliRunner().invoke(app, ["distance", str(tmp_path), str(home)])
     assert "holds no audio" in str(done.exception)
+
+
+def test_the_page_runs_as_it_stands(home: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "distances.md").read_text()
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    (tmp_path / "generated").symlink_to(home / "fresh")
+    (tmp_path / "real").symlink_to(home / "real")
+    code += "\nassert worst.fad > 0 and 100 < heard < 180"  # (a sawtooth of a fourth of 300 to 700 Hz)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["fad-inf", "kid", "coverage"]
+    for metric in METRICS:
+        assert f"| `{metric}` |" in page
