@@ -46,8 +46,8 @@ class CodePattern:
         """Refuse an unknown order."""
         if self.name not in CODE_PATTERNS or self.quantizers < 1 or self.size < 1:
             raise ModelError(
-                f"no code pattern is {self.name!r} with {self.quantizers} quantizers of {self.size} codes; take 1 or more "
-                f"of both, and one of {', '.join(CODE_PATTERNS)}"
+                f"no code pattern is {self.name!r} with {self.quantizers} quantizers of {self.size} codes; take 1 or "
+                f"more of both, and one of {', '.join(CODE_PATTERNS)}"
             )
 
     @property
