@@ -176,8 +176,12 @@ def test_what_can_not_be_read_is_listed_and_silence_counts(home: Path, tmp_path:
 def test_the_verb_refuses(home: Path, tmp_path: Path) -> None:
     assert "is none of fad, fad-inf" in call(home, home, "-m", "fid", code=2)[1]
     assert "go together" in call(home, home, "-m", "is", code=2)[1]
-    done = CliRunner().invoke(app, ["distance", str(tmp_path), str(home)])
-    assert "holds no audio" in str(done.exception)
+    for words, said in (
+        ([tmp_path, home], "holds no audio"),
+        ([home, home, "--per-file", tmp_path / "no" / "each.csv"], "its folder does not exist"),
+    ):
+        done = CliRunner().invoke(app, ["distance", *map(str, words)])
+        assert said in str(done.exception)
 
 
 def test_the_page_runs_as_it_stands(home: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ..errors import GlissandoError
 from .options import DeviceOption, choice, console, errors
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def distance(
     chosen = [choice(metric, tuple(training.METRICS), "--metric") for metric in metrics or ("fad", "fad-inf", "kid")]
     if ("is" in chosen) != (classifier is not None):
         raise typer.BadParameter("is and --classifier go together", param_hint="--metric")
+    if per_file is not None and not per_file.absolute().parent.is_dir():
+        raise GlissandoError(f"{per_file}: its folder does not exist; make it first")
     held: list[Sounds] = []
     with progress_bars() as progress:
 

@@ -108,7 +108,7 @@ def guided(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
     Parameters
     ----------
     conditional, unconditional : Tensor, shape=(...)
-        What a model says with the condition and without it: velocities, or logits.
+        What a model says with the condition and without it: velocities, or logits none of which is infinite.
     scale : float
         0 ignores the condition, 1 is as learned, more exaggerates.
 

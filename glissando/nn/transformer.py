@@ -137,7 +137,7 @@ class Transformer(Conditioned):
         elif self.positions != "none":
             x = x + self._absolute(frames, x, first)
         if first and mask is None:  # (torch would let the first frame see the first of the past alone)
-            mask = torch.ones(first + frames, first + frames, dtype=torch.bool, device=x.device).tril()[first:]
+            mask = torch.ones(frames, first + frames, dtype=torch.bool, device=x.device).tril(first)
         for block in self.blocks:
             x = block(x, context, mask, self.causal and mask is None, rotation, past)
         if past is not None:
