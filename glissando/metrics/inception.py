@@ -1,4 +1,4 @@
-"""Inception score: are generated sounds told clearly, and do they differ?"""
+"""Inception score: whether generated sounds are told clearly, and differ."""
 
 from __future__ import annotations
 
