@@ -338,7 +338,8 @@ NOTES = [
     "UrbanSound8K: folds 1 to 3 (3 in part), two train and the third tests, all three ways; the official protocol has ten folds, so these are not its numbers. "
     "Instruments: one drawn split; clips of one recording may lie on both sides, for nobody knows which they are. "
     "Mixtures: two or three instrument clips at random levels and times, mixed by us; no clip on two sides, and the same doubt.",
-    "A tenth of every training part chose the epoch; k-NN and logistic regression learned from that, too. Small networks on one core, one seed, the same head "
+    "Every training keeps its last epoch: a tenth of so few recordings, which is set aside, can't choose among epochs, and its loss took the first one more than "
+    "once. k-NN and logistic regression learned from that tenth, too. Small networks on one core, one seed, the same head "
     "(Conv-1D, Linear, AutoPool; the transformer has a class token), the same augmentation but for random gain, which needs log-mel. "
     "So few clips rank front-ends, not ideas: intervals overlap, and with more data waveforms lose less.",
     "The goals' front-end is the one with the least mean validation loss; which is best on the test was not looked at.",

@@ -131,6 +131,16 @@ def test_a_small_model_learns_the_tunes(recipe: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(recipe: Path, tmp_path: Path) -> None:
+    changes = ["train.keep=last", "train.epochs=4", "train.rate=0.5"]
+    run = train(load_recipe(recipe, changes=changes), tmp_path / "run")
+    losses = run.curves()["valid_loss"][1]
+    assert min(losses) < losses[-1] and run.result()["valid_loss"] == pytest.approx(losses[-1])
+    last = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    kept = load_file(run.folder / "weights.safetensors")
+    assert kept and all(torch.equal(last[f"model.{name}"], weight) for name, weight in kept.items())
+
+
 def test_a_killed_run_goes_on_to_the_same_end(recipe: Path, tmp_path: Path) -> None:
     whole = train(load_recipe(recipe), tmp_path / "whole").result()
     command = [sys.executable, "-c", CODE, "train", str(recipe), "--out", str(tmp_path / "cut"), "--device", "cpu"]

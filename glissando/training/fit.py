@@ -226,7 +226,7 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
         loader(examples["valid"], part, training=False),
         last if last.exists() else None,
     )
-    minutes, (weights, heads, best) = trainer.minutes, trainer.best()
+    minutes, (weights, heads, score) = trainer.minutes, trainer.kept()
     network.model.to("cpu").load_state_dict(weights)
     network.model.eval()
     paradigm.to("cpu").load_state_dict(heads)
@@ -241,7 +241,7 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
         **found,
         "goal": paradigm.goal,
         "tuned": tuned,
-        paradigm.monitor: best,
+        paradigm.monitor: score,
         "epochs": trainer.epochs,
         "minutes": round(minutes, 2),
         "minutes_in_all": round((time.monotonic() - begun) / 60, 2),

@@ -99,6 +99,9 @@ class TrainPart(Strict):
     ----------
     epochs, batch, patience : int
         Most epochs, patches a step, epochs without improvement before it ends.
+    keep : {"best", "last"}
+        The epoch whose weights are kept: the best on validation data, or the last, for validation data so few that
+        choosing by them is chance.
     rate, decay : float
         Learning rate and weight decay of AdamW.
     augment : list of str or dict
@@ -118,6 +121,7 @@ class TrainPart(Strict):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 40
     batch: Annotated[int, Field(ge=1, le=65_536)] = 32
     patience: Annotated[int, Field(ge=1)] = 6
+    keep: Literal["best", "last"] = "best"
     rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     augment: list[Spec] = Field(default_factory=list, max_length=20)

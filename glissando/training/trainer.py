@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ class Trainer:
     def __init__(
         self, part: TrainPart, folder: Path, *, accelerator: str, devices: int, bar: bool, monitor: str, mode: str
     ) -> None:
-        self._clock = _Clock(part.minutes)
+        self._part = part
+        self._clock, self._score = _Clock(part.minutes), _Score(monitor)
         self._folder = folder / CHECKPOINTS
         self._best = callbacks.ModelCheckpoint(
             folder / CHECKPOINTS, "best", monitor=monitor, mode=mode, enable_version_counter=False
@@ -61,7 +63,7 @@ class Trainer:
                 max_epochs=part.epochs,
                 precision=part.precision,
                 gradient_clip_val=LARGEST_GRADIENT,
-                callbacks=[self._best, patience, self._clock, last],
+                callbacks=[self._best, patience, self._clock, self._score, last],
                 logger=_loggers(folder),
                 enable_progress_bar=bar,
                 enable_model_summary=False,
@@ -93,8 +95,8 @@ class Trainer:
         """Epochs that were trained."""
         return int(_checkpoint(self._folder / "last.ckpt")["epoch"]) + 1
 
-    def best(self) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
-        """Read the best epoch.
+    def kept(self) -> tuple[dict[str, Tensor], dict[str, Tensor], float]:
+        """Read the best epoch, or the last, as the recipe says.
 
         Returns
         -------
@@ -103,9 +105,12 @@ class Trainer:
         dict of str to Tensor
             Those of the paradigm's own layers.
         float
-            The number that chose it.
+            The number that chooses among epochs.
         """
-        found = _checkpoint(Path(self._best.best_model_path))
+        last = self._part.keep == "last"
+        found = _checkpoint(self._folder / "last.ckpt" if last else Path(self._best.best_model_path))
+        state = found["callbacks"]
+        score = state[self._score.state_key]["score"] if last else state[self._best.state_key]["best_model_score"]
         model, own = (
             {
                 name.removeprefix(prefix): value.contiguous()
@@ -114,7 +119,7 @@ class Trainer:
             }
             for prefix in ("model.", "paradigm.")
         )
-        return model, own, float(found["callbacks"][self._best.state_key]["best_model_score"])
+        return model, own, float(score)
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
@@ -153,6 +158,22 @@ class _Clock(callbacks.Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.before = float(state["minutes"])
+
+
+class _Score(callbacks.Callback):
+    """The number that chooses among epochs, as it is after the epoch of a checkpoint."""
+
+    def __init__(self, monitor: str) -> None:
+        self._monitor, self._score = monitor, math.nan
+
+    def on_validation_end(self, trainer: Any, *_: Any) -> None:
+        self._score = float(trainer.callback_metrics[self._monitor])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score": self._score}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._score = float(state["score"])
 
 
 @contextmanager
