@@ -2,6 +2,7 @@
 
 from . import transpose  # noqa: F401  (registers itself)
 from .choosing import draw_split
+from .codec import Autoencoding
 from .contrastive import Contrastive
 from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
@@ -28,6 +29,7 @@ __all__ = [
     "PROBES",
     "SHOWN_METRICS",
     "TRANSLATION",
+    "Autoencoding",
     "Cell",
     "Contrastive",
     "DataPart",
