@@ -61,6 +61,63 @@ def write_recipe(path: Path, content: dict[str, Any]) -> Path:
     return path
 
 
+def make_hub(name: str, folder: Path) -> Path:
+    """Networks of transformers with few random weights, in the layout of the hub."""
+    transformers = pytest.importorskip("transformers", reason='the extra "codecs" is not installed')
+    torch.manual_seed(0)
+    if name == "encodec":
+        config = transformers.EncodecConfig(
+            num_filters=4, hidden_size=16, codebook_dim=16, codebook_size=8, num_lstm_layers=1
+        )
+        model = transformers.EncodecModel(config)
+    elif name == "dac":
+        config = transformers.DacConfig(
+            encoder_hidden_size=4, decoder_hidden_size=64, downsampling_ratios=[2, 4, 4], upsampling_ratios=[4, 4, 2],
+            n_codebooks=3, codebook_size=8, codebook_dim=4,
+        )  # fmt: skip
+        model = transformers.DacModel(config)
+    else:
+        config = transformers.MimiConfig(
+            num_filters=4, hidden_size=32, codebook_dim=8, vector_quantization_hidden_dimension=8, codebook_size=8,
+            num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, head_dim=16, intermediate_size=32,
+            num_quantizers=4, upsample_groups=32,
+        )  # fmt: skip
+        model = transformers.MimiModel(config)
+    with torch.no_grad():
+        for buffer_name, buffer in model.named_buffers():
+            if "embed" in buffer_name or "codebook" in buffer_name:
+                buffer.normal_()
+    model.save_pretrained(folder)
+    return folder
+
+
+class Rave(torch.nn.Module):
+    """What an export has: encode, decode, a rate; its decoder draws noise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sr = 16_000
+        self.into, self.out = torch.nn.Conv1d(1, 4, 128, 128), torch.nn.ConvTranspose1d(4, 1, 128, 128)
+
+    @torch.jit.export
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return self.into(x)
+
+    @torch.jit.export
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        made = self.out(z)
+        return made + 0.01 * torch.randn_like(made)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decode(self.encode(x))
+
+
+def make_rave(folder: Path) -> Path:
+    torch.manual_seed(0)
+    torch.jit.script(Rave()).save(str(folder / "toy.ts"))
+    return folder / "toy.ts"
+
+
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tones(tmp_path_factory.mktemp("tones"))
@@ -83,10 +140,12 @@ def quantizing(run: Run, tones: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module", params=codecs.names())
-def codec(request: pytest.FixtureRequest) -> codecs.Codec:
-    if request.param == "gliss-codec":
-        return codecs.load("gliss-codec", weights=request.getfixturevalue("quantizing").folder)
-    pytest.fail(f"{request.param} has no weights to test it with")
+def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> codecs.Codec:
+    name = request.param
+    if name == "gliss-codec":
+        return codecs.load(name, weights=request.getfixturevalue("quantizing").folder)
+    folder = tmp_path_factory.mktemp(name)
+    return codecs.load(name, weights=make_rave(folder) if name == "rave" else make_hub(name, folder), trusted=True)
 
 
 def sound(card: codecs.CodecCard, *, seconds: float = 1.3, bpm: float = 120) -> torch.Tensor:
@@ -318,6 +377,58 @@ def test_a_wrong_recipe_is_one_sentence(tones: Path, tmp_path: Path, change: str
     with pytest.raises(RecipeError) as caught:
         train(load_recipe(recipe, changes=[change]), tmp_path / "run")
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+# Adapters
+
+
+@pytest.mark.parametrize("name", ["encodec", "dac", "mimi"])
+@torch.inference_mode()
+def test_it_says_what_transformers_say(name: str, tmp_path: Path) -> None:
+    codec = codecs.load(name, weights=make_hub(name, tmp_path))
+    waveform = torch.nn.functional.pad(sound(codec.card), (0, 0))
+    waveform = waveform[:, : waveform.shape[1] // codec.card.hop * codec.card.hop]
+    model: Any = codec.model
+    codes = codec.codes(codec(waveform))
+    more = {"bandwidth": max(model.config.target_bandwidths)} if name == "encodec" else {}
+    theirs = model.encode(waveform[:, None], **more).audio_codes
+    theirs = theirs[0] if name == "encodec" else theirs
+    assert torch.equal(codes, theirs.transpose(1, 2)) and len(codes.unique()) > 3
+    given = {"audio_codes": theirs[None], "audio_scales": [None]} if name == "encodec" else {"audio_codes": theirs}
+    wanted = model.decode(**given).audio_values.reshape(1, -1)
+    assert torch.allclose(codec.decode(codec.from_codes(codes))[:, : wanted.shape[1]], wanted, atol=1e-4)
+
+
+def test_weights_that_are_not_there_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers", reason='the extra "codecs" is not installed')
+    with pytest.raises(ModelError, match=r"holds no config.json and no model.safetensors"):
+        codecs.load("encodec", weights=tmp_path)
+    monkeypatch.setenv("GLISSANDO_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    card = replace(codecs.card("dac"), source=f"{tmp_path}/no-hub (hub)")
+    with pytest.raises(ModelError, match="the hub could not be reached") as caught:
+        codecs.hub._load(card, None, False)
+    assert "\n" not in str(caught.value) and "name their folder with --weights" in str(caught.value)
+    if not codecs.gliss_codec.shipped_folder("codec").is_dir():
+        with pytest.raises(ModelError, match="no weights of gliss-codec|no weights come with this package"):
+            codecs.load("gliss-codec")
+
+
+def test_an_export_must_be_trusted(tmp_path: Path) -> None:
+    file = make_rave(tmp_path)
+    with pytest.raises(ModelError, match="can run code on this computer; if you trust who made it, say --trusted"):
+        codecs.load("rave", weights=file)
+    with pytest.raises(ModelError, match="name an export"):
+        codecs.load("rave")
+    codec = codecs.load("rave", weights=file, trusted=True)
+    assert (codec.card.sample_rate, codec.card.dim, codec.card.hop) == (16_000, 4, 128)
+    (tmp_path / "x.ts").write_bytes(b"no script")
+    with pytest.raises(ModelError, match="is no RAVE export") as caught:
+        codecs.load("rave", weights=tmp_path / "x.ts", trusted=True)
+    assert "\n" not in str(caught.value)
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "other.ts"))
+    with pytest.raises(ModelError, match="is no RAVE export"):
+        codecs.load("rave", weights=tmp_path / "other.ts", trusted=True)
 
 
 # The command line

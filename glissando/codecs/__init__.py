@@ -1,6 +1,6 @@
 """Waveform to latents or codes, and back: one contract, a registry, our own codec and adapters."""
 
-from . import gliss_codec  # each registers what it has
+from . import gliss_codec, hub, rave  # each registers what it has
 from .as_encoder import CodecEncoder, find_encoder_card, load_encoder
 from .base import Codec, CodecCard
 from .files import Encoded, decode, encode
@@ -18,8 +18,10 @@ __all__ = [
     "encode",
     "find_encoder_card",
     "gliss_codec",
+    "hub",
     "load",
     "load_encoder",
     "names",
+    "rave",
     "register",
 ]

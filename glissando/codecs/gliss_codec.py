@@ -138,7 +138,7 @@ def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
 register(
     CodecCard(
         name="gliss-codec",
-        summary="our own small codec: principal components of log-magnitudes, corrected by networks; Griffin-Lim phases",
+        summary="our own small codec: principal components of log-magnitudes, corrected by networks",
         sample_rate=16_000,
         dim=64,
         window=1.0,
@@ -146,8 +146,8 @@ register(
         hop=512,
         licence="Apache-2.0",
         source=SHIPPED,
-        paper="after Griffin & Lim, Signal estimation from modified short-time Fourier transform, 1984; Siuzdak, Vocos, "
-        "ICLR 2024",
+        paper="after Griffin & Lim, Signal estimation from modified short-time Fourier transform, 1984; "
+        "Siuzdak, Vocos, ICLR 2024",
         block="latents",
         preprocessing="16 kHz mono, log(2 |S| / 32 + 0.0003) / 2 (1024/256), two frames a latent",
     ),

@@ -310,7 +310,7 @@ class Codebooks(Bottleneck):
             For the decoder.
         """
         found = self.books.new_zeros(*codes.shape[:2], self.books.shape[-1])
-        for book, level in zip(self.books, codes.unbind(-1), strict=False):
+        for book, level in zip(self.books.unbind(0), codes.unbind(-1), strict=False):
             found = found + book[level.clamp_min(0)] * (level >= 0)[..., None]
         return found
 
@@ -331,7 +331,7 @@ def nearest(vectors: Tensor, book: Tensor) -> Tensor:
         Numbers of entries.
     """
     lengths = book.square().sum(1) / 2
-    return torch.cat([(lengths - some @ book.T).argmin(1) for some in vectors.split(NEAREST)])
+    return torch.cat([(lengths - some @ book.T).argmin(1) for some in torch.split(vectors, NEAREST)])
 
 
 def bottlenecks(model: nn.Module) -> Iterable[Bottleneck]:

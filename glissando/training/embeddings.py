@@ -42,8 +42,8 @@ class Listener:
     Parameters
     ----------
     name : str
-        Of an encoder or codec, ``NAME:LAYER`` for another of its outputs, ``NAME=FOLDER`` for weights of one's own, or "mfcc" or
-        "log-mel".
+        Of an encoder or codec, ``NAME:LAYER`` for another of its outputs, ``NAME=FOLDER`` for weights of one's own, or
+        "mfcc" or "log-mel".
     device : str
         Where an encoder runs.
 
