@@ -16,6 +16,7 @@ from ..errors import ModelError
 from .base import Codec, CodecCard
 from .registry import register
 
+RATES = ("sr", "sampling_rate", "sample_rate")  # what exports call theirs
 PROBE = 2**17  # samples by which an export is measured: a multiple of every ratio
 
 
@@ -94,9 +95,7 @@ def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
         with torch.inference_mode(), _drawing_alike():
             latents = model.encode(torch.zeros(1, 1, PROBE))
             made = model.decode(latents)
-        rate = int(
-            next(getattr(model, name) for name in ("sr", "sampling_rate", "sample_rate") if hasattr(model, name))
-        )
+        rate = int(next(getattr(model, name) for name in RATES if hasattr(model, name)))
     except (RuntimeError, AttributeError, StopIteration, ValueError, TypeError) as error:
         said = (str(error).strip().splitlines() or ["it tells no sample rate"])[-1]
         raise ModelError(f"{source}: is no RAVE export of one channel ({said})") from error
@@ -120,12 +119,12 @@ register(
         window=0.1,
         frame_rate=48_000 / 2048,
         hop=2048,
-        licence="of each model as its maker says; the original code is non-commercial (CC BY-NC 4.0): no commercial use",
+        licence="of each model as its maker says; many are CC BY-NC",
         source="an export of one's own",
-        paper="Caillon & Esling, RAVE: a variational autoencoder for fast and high-quality neural audio synthesis, 2021",
+        paper="Caillon & Esling, RAVE: a variational autoencoder for fast, high-quality neural audio synthesis, 2021",
         block="latents",
         preprocessing="mono",
-        notice="check the licence of the model; many allow no commercial use",
+        notice="check the licence of the model: of many, no commercial use is allowed",
     ),
     _load,
 )

@@ -104,7 +104,7 @@ def mel_distance(reference: Tensor, estimate: Tensor, *, sample_rate: int) -> Te
 
 
 def si_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
-    """Scale-invariant signal-to-distortion ratio. It asks for the very waveform: with phases of its own, a good sound has none.
+    """Scale-invariant signal-to-distortion ratio; it asks for the very waveform, phases and all.
 
     Parameters
     ----------

@@ -330,8 +330,9 @@ def nearest(vectors: Tensor, book: Tensor) -> Tensor:
     Tensor of int64, shape=(vectors,)
         Numbers of entries.
     """
-    lengths = book.square().sum(1) / 2
-    return torch.cat([(lengths - some @ book.T).argmin(1) for some in torch.split(vectors, NEAREST)])
+    with torch.autocast(vectors.device.type, enabled=False):  # in half precision, others would be nearest
+        lengths = book.square().sum(1) / 2
+        return torch.cat([(lengths - some @ book.T).argmin(1) for some in torch.split(vectors.float(), NEAREST)])
 
 
 def bottlenecks(model: nn.Module) -> Iterable[Bottleneck]:

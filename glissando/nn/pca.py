@@ -1,4 +1,4 @@
-"""Principal components as a pair of bricks: a linear way into a codec's latents and out of them, fitted before training."""
+"""Principal components as bricks: a linear way into a codec's latents and out of them, fitted before training."""
 
 from __future__ import annotations
 
