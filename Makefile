@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -76,6 +76,10 @@ bench-tags: $(VENV)/.dev
 # After: gliss data build tempo-renders --from DIR. Half an hour of a core for the trainings.
 bench-chords: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python chords.py $(QUICK)
+
+# After: gliss data build of soundfont-notes, guitar-notes, tempo-renders, game-music. A run that is not shipped: make bench-codec RUN=DIR
+bench-codec: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python codec.py $(if $(RUN),--run "$(abspath $(RUN))") $(QUICK)
 
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)
