@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -47,6 +47,7 @@ bench-faults: $(VENV)/.dev
 bench-features: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python features.py $(QUICK)
 
+# Data sets that are played here (tempo-renders, pop909-renders, chorales) want: make soundfonts
 # Two hours and a half: 10 trainings a set. MAPS from its publishers: make bench-pitch MAPS=DIR
 bench-pitch: $(VENV)/.dev
 	$(BIN)/gliss data build chorales
@@ -116,7 +117,7 @@ peer-tempocnn: $(VENV)/.dev $(PEERS)/tempocnn/.made
 	cd benchmarks && ../$(BIN)/python game_tempo.py --labels $(PEERS)/game-tempo.json
 
 # An hour of two cores. From POP909 and ASAP as their publishers have them: make bench-tempo POP909=DIR ASAP=DIR INSTRUMENTS=DIR
-bench-tempo: $(VENV)/.dev $(PEERS)/tempocnn/.made
+bench-tempo: $(VENV)/.dev $(PEERS)/tempocnn/.made soundfonts
 	$(BIN)/gliss data build game-music
 	[ -z "$(POP909)" ] || $(BIN)/gliss data build tempo-renders --from "$(POP909)"
 	[ -z "$(ASAP)" ] || $(BIN)/gliss data build asap --from "$(ASAP)"
@@ -135,6 +136,12 @@ browser:
 	@command -v chromium chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; } \
 	  || echo "No chromium here: the test of the page in a browser will be skipped."
+
+# What the recipes that learn from renderings are played by; 120 MB.
+soundfonts:
+	@ls /usr/share/sounds/sf3/MuseScore_General_Full.sf3 /usr/share/sounds/sf2/FluidR3_GM.sf2 /usr/share/sounds/sf2/TimGM6mb.sf2 >/dev/null 2>&1 \
+	  || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq fluidsynth fluid-soundfont-gm musescore-general-soundfont timgm6mb-soundfont >/dev/null; } \
+	  || echo "Not all soundfonts are here: renderings will lack some (packages fluid-soundfont-gm, musescore-general-soundfont, timgm6mb-soundfont)."
 
 # Scores are played by FluidSynth; where it can't be installed, those tests are skipped by name.
 soundfont:

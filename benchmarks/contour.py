@@ -22,12 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from report import Row, write
 from search import PER_TRACK, SEED, WEIGHTS, K, Source, exactly, fill, paths, recall_row, time_rows
 
 from glissando import Library
-from glissando.latent import ShiftTranslator
 from glissando.library import vector_index
 from glissando.library.columns import matrix
 from glissando.library.memory_index import MemoryIndex
@@ -36,7 +34,7 @@ from glissando.library.schema import TABLES
 from glissando.library.search import Hit, search, search_many
 from glissando.library.seeds import SeedVectors
 from glissando.library.store import Store
-from glissando.library.targets import make_target
+from glissando.library.targets import make_target, translate
 from glissando.paths import cache_dir
 
 TRACKS, COUNT = (10_000, 100_000), 100
@@ -50,10 +48,10 @@ def seeds(store: Store, table: str, count: int) -> list[SeedVectors]:
     offsets = rng.choice(store.count(table), count, replace=False)
     key = "track_id" if table == "segments" else "id"
     rows = getattr(store, table).take_offsets([int(i) for i in offsets]).select([key, *WEIGHTS]).to_arrow()
-    shift, timbre, rhythm = ShiftTranslator(), matrix(rows["timbre"]), matrix(rows["rhythm"])
+    timbre, rhythm = matrix(rows["timbre"]), matrix(rows["rhythm"])
     found = []
     for i, ratio in enumerate(2 ** rng.uniform(-1, 1, count)):
-        moved = shift(torch.from_numpy(rhythm[i].copy()), tempo_ratio=float(ratio)).numpy()
+        moved = translate(store, "rhythm", rhythm[i], float(ratio))
         found.append(SeedVectors({"timbre": timbre[i], "rhythm": moved}, None, rows[key][i].as_py()))
     return found
 
@@ -145,7 +143,7 @@ def main() -> None:
         print(json.dumps([asdict(row) for row in measure(options.measure, options.count)]))
         return
     cache = cache_dir() / "benchmarks"
-    source = Source(Library.open(cache / "coverage" / "0", create=False).store)
+    source = Source(cache, quick=options.quick)
     rows: list[Row] = []
     for tracks in (1_000,) if options.quick else TRACKS:
         made = run(tracks, source, cache, 20 if options.quick else options.count)
@@ -167,7 +165,7 @@ def main() -> None:
     notes = [
         f"Rows are {len(source.track):,} real segments drawn with replacement, with noise (see [search speed](search.md)); ten segments a track. "
         "Queries are rows of the library translated to a tempo of their own, log-uniform between half and double; plain and contour queries are "
-        "timed in turn, from the vectors of the seed to hits, on two cores.",
+        f"timed in turn, from the vectors of the seed to hits, on two cores. Blocks and their dimensions: {source.blocks}.",
         "Recall is against exact contour search, for plain queries too: what they miss of it is what the contour is for.",
     ]
     write("contour", rows, seed=SEED, title="Search at any tempo", notes=notes, goals=goals)

@@ -49,7 +49,7 @@ def trained(forget: list[str], songs: list[str], epochs: int) -> Run:
     }
     changes = [
         f"paradigm={json.dumps({'contrastive': how})}",
-        f"data.where={json.dumps({'soundfont': 'FluidR3_GM', 'piece': songs})}",
+        f"data.where={json.dumps({'soundfont': 'FluidR3_GM', 'take': '0', 'piece': songs})}",
         "data.also=[]",
         "data.shares=[0.75, 0.125, 0.125]",
         f"train.epochs={epochs}",

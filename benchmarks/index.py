@@ -210,14 +210,11 @@ def _top(vectors: Mapping[str, NDArray[np.float32]]) -> tuple[NDArray[np.float32
     return scores, np.argsort(-scores, axis=1)[:, :K]
 
 
-def coverage_rows(tracks: list[str], cache: Path) -> tuple[list[Row], dict[int, float]]:
+def coverage_rows(tracks: list[game_music.Track], cache: Path) -> tuple[list[Row], dict[int, float]]:
     """Recall@10 of libraries heard in samples against the one heard whole."""
-    libraries = {}
-    for coverage in (0, *SAMPLES):
-        libraries[coverage] = Library.open(cache / str(coverage))
-        libraries[coverage].add(*tracks, coverage=coverage)
+    libraries = {coverage: game_music.library(tracks, cache, coverage=coverage) for coverage in (0, *SAMPLES)}
     kept = set.intersection(*({*lib.store.rows("tracks", ["path"])["path"].to_pylist()} for lib in libraries.values()))
-    paths = [path for path in tracks if path in kept]
+    paths = [track.path for track in tracks if track.path in kept]
     whole, tempo = _vectors(libraries[0], paths)
     scores, truth = _top(whole)
     best = np.take_along_axis(scores, truth, 1).mean(1)
@@ -287,7 +284,7 @@ def main() -> None:
         print(f"{row.system:45} {row.metric:36} {row.value:9.3f}")
     if quick:
         return
-    sampled, recalls = coverage_rows([track.path for track in tracks], cache / "coverage")
+    sampled, recalls = coverage_rows(tracks, cache / "coverage")
     rows += sampled
     plot(rows, recalls)
     per_core = "minutes of audio per CPU-second"

@@ -69,8 +69,8 @@ MIXED = ("task=tags", "data.name=instrument-mixtures", "data.split=official", "d
 SETS = {
     "esc10": Part(_folds("esc10", 4), 40),
     "urbansound8k": Part(_folds("urbansound8k", 3), 10),
-    "instruments": Part({"seed0": DRAWN}, 40),
-    "instrument-mixtures": Part({"official": MIXED}, 30, exclusive=False),
+    "instruments": Part({"seed0": DRAWN}, 25),
+    "instrument-mixtures": Part({"official": MIXED}, 20, exclusive=False),
 }
 
 

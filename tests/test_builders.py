@@ -40,6 +40,7 @@ from glissando.data import (
     split_by,
 )
 from glissando.data.builders import mixtures
+from glissando.data.soundfonts import FREE, installed
 from glissando.errors import RecipeError
 
 RATE = 8_000
@@ -313,7 +314,7 @@ def pop909_renders(root: Path) -> int:
 
 def takes() -> int:
     """How often every piece is played at exact tempi: by every soundfont, and twice by free ones."""
-    return sum(2 if font.stem in ("FluidR3_GM", "MuseScore_General_Full") else 1 for font in soundfonts())
+    return sum(2 if font.stem in FREE else 1 for font in soundfonts())
 
 
 def tempo_renders(root: Path) -> int:
@@ -484,6 +485,17 @@ needs_soundfonts = pytest.mark.skipif(
 )
 
 
+def test_missing_soundfonts_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("glissando.audio.scores.FOLDERS", (tmp_path,))
+    with pytest.raises(RecipeError, match="no soundfont to play with; install the packages fluid-soundfont-gm"):
+        installed()
+    (tmp_path / "FluidR3_GM.sf2").touch()
+    assert [font.stem for font in installed()] == ["FluidR3_GM"]
+    assert "MuseScore_General_Full is not installed" in caplog.text and "FluidR3" not in caplog.text
+
+
 @needs_soundfonts
 @pytest.mark.parametrize("name", sorted(PLAYED))
 def test_scores_are_played_as_they_are_annotated(name: str, tmp_path: Path) -> None:
@@ -507,11 +519,11 @@ def sounds(piece: np.ndarray, rate: int, pitch: float) -> bool:
 
 @needs_soundfonts
 def test_notes_of_soundfonts_have_one_velocity_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glissando.data.builders import soundfonts as notes
+    from glissando.data.builders import soundfont_notes as notes
 
     smallest = min(soundfonts(), key=lambda path: path.stat().st_size)
     monkeypatch.setattr(notes, "PROGRAMS", (0, 9, 73))
-    monkeypatch.setattr(notes, "soundfonts", lambda: [smallest])
+    monkeypatch.setattr(notes, "installed", lambda: [smallest])
     report = build("soundfont-notes")
     assert report.entries == 16 + 15 + 15 and report.failed == []
     data = load("soundfont-notes")

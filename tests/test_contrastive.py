@@ -310,9 +310,10 @@ def test_a_model_must_end_in_a_vector(recipe: Path, tmp_path: Path) -> None:
         train(load_recipe(changed), tmp_path / "run")
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in shipped() if {"codec"} != {*read_recipe(name).get("paradigm", ["codec"])}]
-)
+EMBEDDING = [name for name in shipped() if {*read_recipe(name).get("paradigm", ())} - {"codec"}]
+
+
+@pytest.mark.parametrize("name", EMBEDDING)
 def test_shipped_recipes_without_a_task_give_vectors_or_tokens(name: str) -> None:
     network, _ = paradigm_of(load_recipe(name), name=name)
     assert isinstance(network, Network) and network.output().ndim in (2, 3)
@@ -329,3 +330,13 @@ def test_shipped_weights_are_those_of_their_card() -> None:
     result = json.loads((file.parent / "result.json").read_text())
     assert hashlib.sha256(file.read_bytes()).hexdigest() == card("gliss-music").weights_sha256 == result["sha256"]
     assert file.stat().st_size < 5_000_000
+
+
+def test_a_wanted_label_that_nothing_has_is_said(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wanted = json.dumps({"piece": ["piece0", "piece1", "piece2", "piece99"]})
+    data, _ = draw_splits(load_recipe(str(recipe), changes=[f"data.where={wanted}"]).data)
+    assert [*data] == ["take00", "take01", "take02"]
+    assert "no entry has piece piece99" in caplog.text
+    caplog.clear()
+    draw_splits(load_recipe(str(recipe), changes=[f"data.where={json.dumps({'piece': '*'})}"]).data)
+    assert caplog.text == ""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from ..data import DataSet, Entry, Split, load, official, official_fold, split_by
 from ..errors import RecipeError
 from .recipe import DataPart, Source
+
+logger = logging.getLogger("glissando")
 
 
 def all_chosen(part: DataPart) -> DataSet:
@@ -98,6 +102,11 @@ def chosen(part: Source) -> DataSet:
     ]
     if not keys:
         raise RecipeError(f"data set {part.name}: none of its {len(data)} entries has audio and {part.where}")
+    for name, values in wanted.items():
+        held = {value for key in keys for value in data[key].annotations.labels[name]}
+        if missing := values - held - {"*"}:
+            said = ", ".join(sorted(missing))
+            logger.warning("data set %s: no entry has %s %s; learning goes on without", part.name, name, said)
     return data.subset(keys)
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...audio.scores import Part, Played, render_each, soundfonts
+from ...audio.scores import Part, Played, render_each
 from ...errors import RecipeError
 from ..annotations import Annotations, F0Curve
 from ..building import Source, builder
 from ..extras import extra
+from ..soundfonts import installed
 
 VOICES = (("violin", (40,)), ("clarinet", (71,)), ("saxophone", (65, 66)), ("bassoon", (70,)))  # General MIDI programs
 PARTS = ("soprano", "alto", "tenor", "bass")
@@ -67,9 +68,7 @@ def chorales(folder: Path) -> Iterator[Source]:
     Source
         By number in the catalogue.
     """
-    fonts = soundfonts()
-    if not fonts:
-        raise RecipeError("there is no soundfont to play chorales with; install the package fluid-soundfont-gm")
+    fonts = installed()
     for path in sorted(folder.glob("bwv*.mxl")):
         score = _score(path)
         if score is None:

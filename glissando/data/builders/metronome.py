@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...audio.rooms import reverberate, room
-from ...audio.scores import Part, render_each, soundfonts
+from ...audio.scores import Part, render_each
 from ...errors import RecipeError
 from ..annotations import Annotations, Segment
 from ..building import Source
+from ..soundfonts import FREE, installed
 
 RATE = 16_000  # Hz
 LENGTH = 26.0  # seconds of every rendering
 SLOWEST, FASTEST = 50.0, 200.0  # BPM
 TAKES = 2  # of every piece
-FREE = ("FluidR3_GM", "MuseScore_General_Full")  # MIT: what learns from them can be passed on; others play one take
 TOGETHER = 12  # pieces for which a soundfont is loaded once
 
 Piece = TypeVar("Piece")
@@ -173,9 +173,7 @@ def renderings(pieces: Sequence[Piece], make: Callable[[Piece, Path, int], Rende
     RecipeError
         If there is no soundfont.
     """
-    fonts = soundfonts()
-    if not fonts:
-        raise RecipeError("there is no soundfont to play with; install the package fluid-soundfont-gm")
+    fonts = installed()
     for take in range(TAKES):
         for font in fonts:
             for first in range(0, len(pieces) if take == 0 or font.stem in FREE else 0, TOGETHER):

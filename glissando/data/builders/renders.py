@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...audio.rooms import reverberate, room
-from ...audio.scores import Part, Played, render, soundfonts
+from ...audio.scores import Part, Played, render
 from ...errors import RecipeError
 from ..annotations import Annotations
 from ..building import Source, builder
 from ..layouts import root_of
 from ..midi import read_notes
+from ..soundfonts import installed
 
 RATE = 22_050  # Hz
 LENGTH = 30.0  # seconds of every song
@@ -37,9 +38,7 @@ def pop909_renders(folder: Path) -> Iterator[Source]:
     Source
         By song.
     """
-    fonts = soundfonts()
-    if not fonts:
-        raise RecipeError("there is no soundfont to play with; install the package fluid-soundfont-gm")
+    fonts = installed()
     root = root_of(folder, "[0-9][0-9][0-9]/[0-9][0-9][0-9].mid")
     for path in sorted(root.glob("[0-9][0-9][0-9]/[0-9][0-9][0-9].mid")):
         rendering = _Rendering(path, fonts)

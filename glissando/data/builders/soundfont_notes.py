@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...audio.scores import FOLDERS, Part, Played, render_each, soundfonts
+from ...audio.scores import FOLDERS, Part, Played, render_each
 from ...errors import RecipeError
 from ..annotations import Annotations
 from ..building import Source, builder
+from ..soundfonts import installed
 
 RATE = 22_050  # Hz
 PROGRAMS = range(112)  # General MIDI without percussion and effects
@@ -43,16 +44,8 @@ def soundfont_notes(folder: Path) -> Iterator[Source]:
     ------
     Source
         By soundfont, instrument and pitch.
-
-    Raises
-    ------
-    RecipeError
-        If there is no soundfont.
     """
-    fonts = soundfonts()
-    if not fonts:
-        raise RecipeError("there is no soundfont to play with; install the package fluid-soundfont-gm")
-    for font in fonts:
+    for font in installed():
         for program in PROGRAMS:
             instrument = _Instrument(font, program)
             for pitch in instrument.velocities:
