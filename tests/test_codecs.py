@@ -91,6 +91,17 @@ def make_hub(name: str, folder: Path) -> Path:
     return folder
 
 
+def make_music2latent(folder: Path) -> Path:
+    """A network of the package with few random weights."""
+    models = pytest.importorskip("music2latent.models", reason='the extra "music2latent" is not installed')
+    models.base_channels, models.bottleneck_base_channels, models.num_bottleneck_layers = 8, 16, 1
+    models.layers_list = models.layers_list_encoder = [1] * 5
+    models.init_as_zero = False
+    torch.manual_seed(0)
+    torch.save({"gen_state_dict": models.UNet().state_dict()}, folder / "music2latent.pt")
+    return folder
+
+
 class Rave(torch.nn.Module):
     """What an export has: encode, decode, a rate; its decoder draws noise."""
 
@@ -145,6 +156,8 @@ def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if name == "gliss-codec":
         return codecs.load(name, weights=request.getfixturevalue("quantizing").folder)
     folder = tmp_path_factory.mktemp(name)
+    if name == "music2latent":
+        return codecs.load(name, weights=make_music2latent(folder))
     return codecs.load(name, weights=make_rave(folder) if name == "rave" else make_hub(name, folder), trusted=True)
 
 

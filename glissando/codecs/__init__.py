@@ -1,6 +1,6 @@
 """Waveform to latents or codes, and back: one contract, a registry, our own codec and adapters."""
 
-from . import gliss_codec, hub, rave  # each registers what it has
+from . import gliss_codec, hub, music2latent, rave  # each registers what it has
 from .as_encoder import CodecEncoder, find_encoder_card, load_encoder
 from .base import Codec, CodecCard
 from .files import Encoded, decode, encode
@@ -21,6 +21,7 @@ __all__ = [
     "hub",
     "load",
     "load_encoder",
+    "music2latent",
     "names",
     "rave",
     "register",

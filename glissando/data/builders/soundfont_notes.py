@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ..building import Source, builder
 from ..soundfonts import installed
 
 RATE = 22_050  # Hz
-PROGRAMS = range(112)  # General MIDI without percussion and effects
+PROGRAMS: Sequence[int] = range(112)  # General MIDI without percussion and effects
 FAMILY = 8  # programs, among which soundfonts share samples
 LOWEST, HIGHEST, STEP = 33, 93, 4  # MIDI pitches; neighbouring programs take others
 HELD, TAIL = 1.8, 0.7  # seconds that a key is held, and after that
