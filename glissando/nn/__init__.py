@@ -1,8 +1,9 @@
 """Bricks of networks, by name, and models made of them from a recipe."""
 
 from .band_max import conv_band_max
-from .bottlenecks import Bottleneck, Codebooks, Squeezed, bottlenecks
+from .bottlenecks import Bottleneck, Squeezed, bottlenecks
 from .bricks import ACTIVATIONS, BRICKS, Conditioned
+from .codebooks import Codebooks
 from .convolutions import convolution
 from .lags import Autocorrelation
 from .model import Model, Row, build
