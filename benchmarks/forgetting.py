@@ -23,7 +23,7 @@ from glissando.metrics import tempo_hit
 from glissando.paths import cache_dir
 from glissando.training import Run, load_recipe, resume, train
 
-SONGS, ASKED, EPOCHS = 192, 160, 40
+SONGS, ASKED, EPOCHS = 192, 160, 24
 PLACE = "Renderings (synthetic), unheard songs and soundfont: the five nearest"
 CELLS = {
     "neither": [],

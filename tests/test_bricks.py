@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from glissando.nn import BRICKS, AutoPool, Film, Model, SincFilters, StochasticDepth, Transformer, build
-from glissando.nn.transformer import Attention, sinusoids
+from glissando.nn.attention import Attention, sinusoids
 
 MAP, SEQUENCE, WAVEFORM, VECTOR = (3, 2, 12, 10), (3, 10, 8), (3, 400), (3, 5)
 

@@ -30,6 +30,7 @@ VERBS = {
     "train": "Train a recipe.",
     "evaluate": "Score a trained run.",
     "probe": "Test what frozen embeddings tell: probes, k-NN, learning curves, a leaderboard.",
+    "distance": "Score generated audio by a folder of real audio: FAD, KID, memorisation.",
     "predict": "Let a trained run estimate from audio files.",
     "runs": "List, show and compare runs.",
     "model": "Look at the model of a recipe: layers, shapes, parameters.",

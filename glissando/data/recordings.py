@@ -99,12 +99,12 @@ class Recording:
         with AudioStream(self.source) as stream:
             return stream.promised or sum(block.shape[1] for block in stream.blocks()) / stream.sample_rate
 
-    def read(self, start: float, end: float) -> Audio:
-        """Read a range of it.
+    def read(self, start: float = 0.0, end: float | None = None) -> Audio:
+        """Read it, or a range of it.
 
         Parameters
         ----------
-        start, end : float
+        start, end : float, optional
             In seconds.
 
         Returns

@@ -1,10 +1,13 @@
 """Bricks of networks, by name, and models made of them from a recipe."""
 
+from .attention import Attention, Past
 from .band_max import conv_band_max
 from .bottlenecks import Bottleneck, Squeezed, bottlenecks
 from .bricks import ACTIVATIONS, BRICKS, Conditioned
+from .code_patterns import CODE_PATTERNS, CodePattern
 from .codebooks import Codebooks
 from .convolutions import convolution
+from .flow import guided, integrate, logit_normal_times, on_the_line
 from .lags import Autocorrelation
 from .model import Model, Row, build
 from .patches import Patches
@@ -12,27 +15,31 @@ from .pca import PCA, InversePCA
 from .pooling import AttentionPool, AutoPool, GlobalPool
 from .rates import Stack, Unstack
 from .residual import StochasticDepth
+from .sampling import draw, keep_top_k, keep_top_p
 from .sequences import Recurrent, ToMap, ToSequence
 from .sincnet import SincFilters
-from .transformer import Attention, Transformer
+from .transformer import Transformer
 from .unet import UNet2d
 from .wiring import Film
 
 __all__ = [
     "ACTIVATIONS",
     "BRICKS",
+    "CODE_PATTERNS",
     "PCA",
     "Attention",
     "AttentionPool",
     "AutoPool",
     "Autocorrelation",
     "Bottleneck",
+    "CodePattern",
     "Codebooks",
     "Conditioned",
     "Film",
     "GlobalPool",
     "InversePCA",
     "Model",
+    "Past",
     "Patches",
     "Recurrent",
     "Row",
@@ -49,4 +56,11 @@ __all__ = [
     "build",
     "conv_band_max",
     "convolution",
+    "draw",
+    "guided",
+    "integrate",
+    "keep_top_k",
+    "keep_top_p",
+    "logit_normal_times",
+    "on_the_line",
 ]

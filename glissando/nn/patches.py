@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .attention import sinusoids
 from .bricks import BRICKS, Conditioned, map_channels
 from .checks import MOST_TAPS, count
-from .transformer import sinusoids
 
 VISIBLE = "visible"  # what is given to the model where only some patches are to be seen
 

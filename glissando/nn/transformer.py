@@ -5,127 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from .attention import Attention, Past, sinusoids
 from .bricks import BRICKS, Conditioned, sequence_dim, stored_shape
 from .checks import choice, count, flag, fraction
 
 POSITIONS = ("rotary", "relative", "sinusoidal", "learned", "none")
-
-
-def sinusoids(frames: int, dim: int, *, device: torch.device | None = None, first: int = 0) -> tuple[Tensor, Tensor]:
-    """Sines and cosines of positions at wavelengths from 2 pi to 20,000 pi frames.
-
-    Parameters
-    ----------
-    frames : int
-        How many positions.
-    dim : int
-        Twice the number of wavelengths.
-    device : device, optional
-        Where to compute.
-    first : int
-        First position.
-
-    Returns
-    -------
-    Tensor, Tensor
-        Sines and cosines, shape=(frames, dim / 2).
-    """
-    rates = 10_000.0 ** (torch.arange(0, dim, 2, device=device, dtype=torch.float32) / -dim)
-    angles = torch.arange(first, first + frames, device=device, dtype=torch.float32)[:, None] * rates
-    return angles.sin(), angles.cos()
-
-
-def rotate(x: Tensor, sines: Tensor, cosines: Tensor) -> Tensor:
-    """Rotate pairs of dimensions by angles that grow with the position, so that products know only distances.
-
-    Parameters
-    ----------
-    x : Tensor, shape=(..., frames, dim)
-        Queries or keys.
-    sines, cosines : Tensor, shape=(frames, dim / 2)
-        See `sinusoids`.
-
-    Returns
-    -------
-    Tensor, shape=(..., frames, dim)
-        Rotated.
-
-    References
-    ----------
-    Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021.
-    """
-    first, second = x.chunk(2, -1)
-    sines, cosines = sines.to(x.dtype), cosines.to(x.dtype)
-    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
-
-
-class Attention(nn.Module):
-    """Attention of one sequence to itself or to another.
-
-    Parameters
-    ----------
-    dim : int
-        Of the sequence.
-    heads : int
-        Must divide it.
-    dropout : float
-        Probability of a weight to be dropped.
-    context_dim : int, optional
-        Dimension of the other sequence.
-    """
-
-    def __init__(self, dim: int, heads: int, dropout: float, context_dim: int | None = None) -> None:
-        super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.query = nn.Linear(dim, dim, bias=False)
-        self.key_value = nn.Linear(context_dim or dim, 2 * dim, bias=False)
-        self.output = nn.Linear(dim, dim, bias=False)
-
-    def forward(
-        self,
-        x: Tensor,
-        context: Tensor | None = None,
-        *,
-        mask: Tensor | None = None,
-        causal: bool = False,
-        rotation: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Attend.
-
-        Parameters
-        ----------
-        x : Tensor, shape=(batch, frames, dim)
-            What asks.
-        context : Tensor, optional, shape=(batch, any frames, context dim)
-            What is asked; without it, the sequence itself.
-        mask : Tensor, optional, shape=(heads, frames, frames)
-            Added to the products.
-        causal : bool
-            See only the past; not together with a mask.
-        rotation : tuple of Tensor, optional
-            Sines and cosines for `rotate`.
-
-        Returns
-        -------
-        Tensor, shape=(batch, frames, dim)
-            Answers.
-        """
-        query = self._split(self.query(x))
-        key, value = map(self._split, self.key_value(x if context is None else context).chunk(2, -1))
-        if rotation is not None:
-            query, key = rotate(query, *rotation), rotate(key, *rotation)
-        answers = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0, is_causal=causal
-        )
-        result: Tensor = self.output(answers.transpose(1, 2).flatten(2))
-        return result
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class _Block(nn.Module):
@@ -150,8 +37,9 @@ class _Block(nn.Module):
         mask: Tensor | None,
         causal: bool,
         rotation: tuple[Tensor, Tensor] | None,
+        past: Past | None,
     ) -> Tensor:
-        attended = self.attention(self.attention_norm(x), mask=mask, causal=causal, rotation=rotation)
+        attended = self.attention(self.attention_norm(x), mask=mask, causal=causal, rotation=rotation, past=past)
         x = x + self.dropout(attended)
         if self.cross is not None:
             x = x + self.dropout(self.cross(self.cross_norm(x), context))
@@ -213,7 +101,7 @@ class Transformer(Conditioned):
         self.blocks = nn.ModuleList(_Block(dim, heads, expansion, dropout, context_dim) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None, past: Past | None = None) -> Tensor:
         """Attend, block by block.
 
         Parameters
@@ -222,24 +110,38 @@ class Transformer(Conditioned):
             A sequence.
         context : Tensor, optional, shape=(batch, any frames, context dim)
             A sequence to attend to.
+        past : Past, optional
+            What came before; the sequence goes on from it, and is added to it.
 
         Returns
         -------
         Tensor, shape=(batch, frames, dim) or (batch, dim)
             A sequence, or the token's vector.
+
+        Raises
+        ------
+        ModelError
+            If there is a past, but the transformer is not causal; or too many frames for learned positions.
         """
+        if past is not None and not self.causal:
+            raise ModelError("a transformer that is not causal has no past; make one with causal: true")
+        first = past.frames if past is not None else 0
         x = self.enter(x)
         if self.token is not None:
             x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
         frames, mask, rotation = x.shape[1], None, None
         if self.positions == "rotary":
-            rotation = sinusoids(frames, self.dim // self.heads, device=x.device)
+            rotation = sinusoids(frames, self.dim // self.heads, device=x.device, first=first)
         elif self.positions == "relative":
-            mask = self.bias(frames)
+            mask = self.bias(first + frames)[:, first:]
         elif self.positions != "none":
-            x = x + self._absolute(frames, x)
+            x = x + self._absolute(frames, x, first)
+        if first and mask is None:  # (torch would let the first frame see the first of the past alone)
+            mask = torch.ones(frames, first + frames, dtype=torch.bool, device=x.device).tril(first)
         for block in self.blocks:
-            x = block(x, context, mask, self.causal and mask is None, rotation)
+            x = block(x, context, mask, self.causal and mask is None, rotation, past)
+        if past is not None:
+            past.frames += frames
         result: Tensor = self.norm(x if self.token is None else x[:, 0])
         return result
 
@@ -268,12 +170,13 @@ class Transformer(Conditioned):
         bias = self.table[:, distance.clamp(-most, most) + most]
         return bias.masked_fill(distance > 0, float("-inf")) if self.causal else bias
 
-    def _absolute(self, frames: int, like: Tensor) -> Tensor:
+    def _absolute(self, frames: int, like: Tensor, first: int) -> Tensor:
         if self.table is None:
-            return torch.cat(sinusoids(frames, self.dim, device=like.device), 1).to(like.dtype)
-        if frames > len(self.table):
-            raise ModelError(f"{frames} frames, but positions are learned for {len(self.table)}; raise max_frames")
-        return self.table[:frames]
+            return torch.cat(sinusoids(frames, self.dim, device=like.device, first=first), 1).to(like.dtype)
+        last = first + frames
+        if last > len(self.table):
+            raise ModelError(f"{last} frames, but positions are learned for {len(self.table)}; raise max_frames")
+        return self.table[first:last]
 
 
 @BRICKS.register("transformer")

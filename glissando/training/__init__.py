@@ -4,6 +4,7 @@ from . import transpose  # noqa: F401  (registers itself)
 from .choosing import draw_split
 from .codec import Autoencoding
 from .contrastive import Contrastive
+from .distances import METRICS, Score, Sounds, SoundScore, class_probabilities, compare, embed_sounds, score_each
 from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
 from .export import export
@@ -24,6 +25,7 @@ from .vicreg import VICReg
 
 __all__ = [
     "FLOORS",
+    "METRICS",
     "PARADIGMS",
     "POOLS",
     "PROBES",
@@ -43,12 +45,18 @@ __all__ = [
     "Question",
     "Recipe",
     "Run",
+    "Score",
+    "SoundScore",
+    "Sounds",
     "TrainPart",
     "Translation",
     "TranslationRecipe",
     "VICReg",
+    "class_probabilities",
+    "compare",
     "draw_split",
     "embed_entries",
+    "embed_sounds",
     "evaluate",
     "export",
     "interval",
@@ -61,6 +69,7 @@ __all__ = [
     "read_recipe",
     "repeat",
     "resume",
+    "score_each",
     "shipped",
     "shipped_run",
     "summarise",

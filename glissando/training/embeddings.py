@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .. import codecs
-from ..audio import resample
+from ..audio import Audio, resample
 from ..data import Entry
 from ..encoders import Encoder
 from ..errors import ModelError
@@ -88,13 +88,13 @@ class Listener:
         return card.space_id if self._layer == "embedding" else f"{card.space_id}:{self._layer}"
 
     @torch.inference_mode()
-    def frames(self, entry: Entry) -> Tensor:
+    def frames(self, audio: Audio) -> Tensor:
         """Embed a recording.
 
         Parameters
         ----------
-        entry : Entry
-            With audio.
+        audio : Audio
+            Mono.
 
         Returns
         -------
@@ -103,12 +103,12 @@ class Listener:
         """
         if isinstance(self.module, Encoder):
             rate = self.module.card.sample_rate
-            waveform = torch.from_numpy(resample(entry.read(), entry.sample_rate, rate))
+            waveform = torch.from_numpy(resample(audio.samples, audio.sample_rate, rate))
             windows = self.module.frames(waveform[None].to(self.device))[0]
             told = [self._told(self.module.encode(windows[i : i + BATCH])) for i in range(0, len(windows), BATCH)]
             return torch.cat(told).float().cpu()
         least = 2 * round(self.module.first * FLOOR_RATE)  # samples of a frame
-        samples = resample(entry.read(), entry.sample_rate, FLOOR_RATE)
+        samples = resample(audio.samples, audio.sample_rate, FLOOR_RATE)
         samples = np.take(samples, np.arange(max(least, len(samples))), mode="wrap")
         bins: Tensor = self.module(torch.from_numpy(samples)[None])[0].flatten(0, 1)
         return bins.T
@@ -202,7 +202,7 @@ def _moments(listener: Listener, entries: Sequence[Entry], progress: Told | None
     for done, entry in enumerate(entries, start=1):
         path = folder / f"{entry.fingerprint()}.npy"
         if not path.exists():
-            frames = listener.frames(entry)
+            frames = listener.frames(Audio(entry.read(), entry.sample_rate))
             moments = torch.stack([frames.mean(0), frames.amax(0), frames.std(0, correction=0)])
             if not torch.isfinite(moments).all():
                 raise ModelError(f"{listener.name}: its embedding of {entry.key} holds NaN or infinite numbers")
