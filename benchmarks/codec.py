@@ -28,7 +28,14 @@ from glissando.audio import Audio, resample
 from glissando.data import DataSet, Entry, data_folder, load
 from glissando.encoders.shipped import shipped_folder
 from glissando.features import LogSTFT
-from glissando.metrics import log_spectral_distance, mel_distance, multi_resolution_distance, si_sdr
+from glissando.metrics import (
+    log_spectral_distance,
+    mel_distance,
+    multi_resolution_distance,
+    pitch_hit,
+    si_sdr,
+    track_pitch,
+)
 from glissando.nn import PCA, InversePCA
 from glissando.training import Run
 
@@ -36,7 +43,6 @@ RATE, SEED = 16_000, 0
 SECONDS, COUNT = 5.0, 24  # of a sound, and sounds of a set
 OPUS, MP3 = (6, 8, 12, 16, 24, 32, 64), (8, 16, 24, 32, 64)  # kbit/s
 FARTHEST = 2_400  # samples by which a lossy format may be late
-CENTS = 50
 LEVELS = (1, 2, 4, 8)
 PLACES = {
     "soundfont-notes": "Notes of held-out families of instruments (synthetic)",
@@ -146,16 +152,9 @@ def true_magnitudes(spectra: LogSTFT) -> System:
 
 
 def pitch_kept(wave: Sound, made: Sound) -> float | None:
-    """Share of the voiced frames within 50 cents, by librosa's pyin; None where there is no pitch."""
-    import librosa
-
-    told = [librosa.pyin(one, fmin=50, fmax=2000, sr=RATE, frame_length=2048) for one in (wave, made)]
-    voiced = told[0][1]
-    if voiced.sum() < 5:
-        return None
-    with np.errstate(invalid="ignore"):
-        near = np.abs(1200 * np.log2(told[1][0] / told[0][0])) <= CENTS
-    return float((near & told[1][1])[voiced].mean())
+    """1 for a pitch within 50 cents of what it was; None where there was none."""
+    pitch = track_pitch(wave, RATE)
+    return None if np.isnan(pitch) else float(pitch_hit(track_pitch(made, RATE), pitch))
 
 
 def compared(wave: Sound, made: Sound, *, note: bool) -> dict[str, float]:
@@ -288,7 +287,7 @@ def main() -> None:
         title="Codecs",
         notes=[
             f"Up to {COUNT} sounds a set, {SECONDS:g} s at most, all at {RATE} Hz. Lower is better, but for SI-SDR and pitch. SI-SDR asks for the very "
-            "waveform and says nothing of codecs that find phases of their own. Pitch kept: share of the voiced frames within 50 cents, by librosa's pyin.",
+            "waveform and says nothing of codecs that find phases of their own. Pitch kept: share of the notes whose pitch is within 50 cents of what it was, by librosa's pyin.",
             "",
             "Bit rates are those of the packets, without the container. Opus and MP3 hear everything; ours knows music alone.",
             "",
