@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -78,6 +78,10 @@ bench-tags: $(VENV)/.dev
 bench-chords: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python chords.py $(QUICK)
 
+# After: gliss data build of soundfont-notes, guitar-notes, tempo-renders, game-music. A run that is not shipped: make bench-codec RUN=DIR
+bench-codec: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python codec.py $(if $(RUN),--run "$(abspath $(RUN))") $(QUICK)
+
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)
 
@@ -123,7 +127,7 @@ bench-tempo: $(VENV)/.dev $(PEERS)/tempocnn/.made soundfonts
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install -q torch==2.13.0
-	$(VENV)-lock/bin/pip install -q -e '.[dev,mule,clap]'
+	$(VENV)-lock/bin/pip install -q -e '.[dev,mule,clap,codecs]'
 	$(VENV)-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' > lock.txt
 	rm -rf $(VENV)-lock
 
@@ -154,7 +158,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml lock.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml lock.txt
-	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[dev,mule,clap]'
+	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[dev,mule,clap,codecs]'
 	@touch $@ $(VENV)/.core
 
 clean:

@@ -33,6 +33,19 @@ EXAMPLES = {
     "residual2d/bottleneck": ({"channels": 8, "kind": "bottleneck", "norm": "layer"}, MAP, (8, 12, 10)),
     "convnext2d": ({"channels": 4, "repeat": 2, "drop": 0.2, "scale": 0.1}, MAP, (4, 12, 10)),
     "convnext2d/down": ({"channels": 4, "stride": [4, 3]}, MAP, (4, 3, 4)),
+    "convnext1d": ({"repeat": 2, "kernel": 5}, SEQUENCE, (10, 8)),
+    "convnext1d/causal": ({"padding": "causal"}, SEQUENCE, (10, 8)),
+    "stack": ({"frames": 3}, SEQUENCE, (4, 24)),
+    "unstack": ({"frames": 4}, SEQUENCE, (40, 2)),
+    "deconv1d": ({"channels": 6, "stride": 3, "activation": "elu"}, SEQUENCE, (30, 6)),
+    "deconv1d/even": ({"channels": 6, "stride": 4, "norm": "layer"}, SEQUENCE, (40, 6)),
+    "pca": ({"units": 5}, SEQUENCE, (10, 5)),
+    "inverse_pca": ({"units": 20}, SEQUENCE, (10, 20)),
+    "deterministic": ({}, SEQUENCE, (10, 8)),
+    "gaussian": ({}, SEQUENCE, (10, 8)),
+    "vq": ({"size": 8}, SEQUENCE, (10, 8)),
+    "vq/residual": ({"size": 8, "levels": 3, "drop_levels": True}, SEQUENCE, (10, 8)),
+    "codebooks": ({"size": 8, "levels": 3}, SEQUENCE, (10, 8)),
     "sincnet": ({"sample_rate": 8000, "channels": 6, "kernel": 33, "stride": 5}, WAVEFORM, (80, 6)),
     "linear": ({"units": 4, "norm": "batch", "activation": "relu", "repeat": 2}, SEQUENCE, (10, 4)),
     "linear/vector": ({"units": 4, "norm": "layer"}, VECTOR, (4,)),
@@ -91,6 +104,8 @@ def brick(name: str, shape: tuple[int, ...], seed: int = 0, **arguments: object)
 
 def contract(example: str) -> tuple[Model, Tensor, dict[str, Tensor]]:
     arguments, shape, _ = EXAMPLES[example]
+    if example.startswith("vq"):
+        pytest.importorskip("vector_quantize_pytorch", reason='the extra "codecs" is not installed')
     given = {name: noise(*size, seed=i + 1) for i, (name, size) in enumerate(GIVEN.items())}
     torch.manual_seed(0)
     model = build({"part": {example.split("/")[0]: arguments}}, torch.empty(shape), given=given)
@@ -137,6 +152,65 @@ def test_gradients_reach_every_parameter(example: str) -> None:
         if weight.requires_grad:
             assert weight.grad is not None and weight.grad.abs().sum() > 0, name
             assert weight.grad.isfinite().all(), name
+
+
+def test_frames_side_by_side_and_back() -> None:
+    x = noise(2, 6, 4)
+    stacked = brick("stack", (2, 6, 4), frames=3)(x)
+    assert torch.equal(stacked[0, 1], x[0, 3:6].flatten())
+    assert torch.equal(brick("unstack", (2, 2, 12), frames=3)(stacked), x)
+    uneven = brick("stack", (1, 5, 4), frames=3)(x[:1, :5])
+    assert torch.equal(uneven[0, 1], torch.cat([x[0, 3], x[0, 4], x[0, 4]])), "the last frame is repeated"
+
+
+def test_zero_layers_begin_with_nothing() -> None:
+    assert not brick("linear", (2, 6, 4), units=3, repeat=2, zero=True)(noise(2, 6, 4)).any()
+
+
+def test_principal_components_are_those_of_scikit_learn() -> None:
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    spread = torch.tensor([3.0, 2.0, 1.0, 0.3, 0.1, 0.01])
+    turned = torch.linalg.qr(noise(6, 6, seed=3))[0]
+    x = (noise(400, 6) * spread) @ turned + 5
+    into, back = brick("pca", (1, 1, 6), units=3), brick("inverse_pca", (1, 1, 3), units=6)
+    into.fit(x.split(100), back)  # type: ignore[operator]
+    theirs = decomposition.PCA(3).fit(x.numpy())
+    with torch.no_grad():
+        z = into(x)
+        wanted = torch.from_numpy(theirs.inverse_transform(theirs.transform(x.numpy())))
+        torch.testing.assert_close(back(z), wanted, rtol=0, atol=1e-4)
+    assert float(z.square().mean()) == pytest.approx(1, abs=0.01) and float(z.mean()) == pytest.approx(0, abs=1e-4)
+    with pytest.raises(ValueError, match="3 vectors are too few"):
+        into.fit([x[:3]], back)  # type: ignore[operator]
+
+
+def test_residual_codebooks_leave_less_at_every_level() -> None:
+    layer = brick("codebooks", (1, 1, 2), size=4, levels=2)
+    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    layer.fit(corners, lambda left, level: corners / 4**level)  # type: ignore[operator]
+    z = torch.tensor([[[1.25, 0.75], [-0.75, -1.25], [1.0, 1.0]]])
+    codes = layer.codes(z)  # type: ignore[operator]
+    assert torch.equal(codes[0, :2], torch.tensor([[0, 1], [3, 1]]))
+    torch.testing.assert_close(layer.from_codes(codes)[0, :2], z[0, :2])  # type: ignore[operator]
+    assert torch.equal(layer.from_codes(codes[..., :1])[0, 0], corners[0])  # type: ignore[operator]
+    with torch.no_grad():
+        torch.testing.assert_close(layer(z)[0, :2], z[0, :2])
+    gradient = torch.autograd.grad(layer.train()(z.requires_grad_()).sum(), z)[0]
+    assert torch.equal(gradient, torch.ones_like(z)), "gradients pass as if nothing had happened"
+
+
+def test_what_a_gaussian_costs_is_the_divergence_from_the_standard_normal() -> None:
+    layer = brick("gaussian", (2, 5, 3))
+    z = noise(2, 5, 3)
+    with torch.no_grad():
+        squeezed = layer.squeeze(z)  # type: ignore[operator]
+    ours = torch.distributions.Normal(z, torch.exp(torch.tensor(-2.0)))
+    wanted = torch.distributions.kl_divergence(ours, torch.distributions.Normal(0.0, 1.0)).mean()
+    assert float(squeezed.cost) == pytest.approx(float(wanted), rel=1e-5) and torch.equal(squeezed.latents, z)
+    drawn = layer.train().squeeze(z.expand(2000, 2, 5, 3).flatten(0, 1)).latents  # type: ignore[operator]
+    assert float((drawn.view(2000, -1) - z.flatten()).std()) == pytest.approx(
+        float(torch.exp(torch.tensor(-2.0))), rel=0.02
+    )
 
 
 def test_channels_become_bins_in_order() -> None:

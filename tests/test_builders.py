@@ -37,6 +37,7 @@ from glissando.data import (
     pitch_matrix,
     read_notes,
     read_score,
+    split_by,
 )
 from glissando.data.builders import mixtures
 from glissando.data.soundfonts import FREE, installed
@@ -439,7 +440,7 @@ def built(name: str, folder: Path) -> DataSet:
 
 
 def test_every_data_set_has_card_builder_and_test() -> None:
-    assert sorted(names()) == sorted(BUILDERS) == sorted({**LAYOUTS, **PLAYED, **MIXED})
+    assert sorted(names()) == sorted(BUILDERS) == sorted({**LAYOUTS, **PLAYED, **MIXED, "soundfont-notes": None})
 
 
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
@@ -505,13 +506,36 @@ def test_scores_are_played_as_they_are_annotated(name: str, tmp_path: Path) -> N
         wave, rate = entry.read(), entry.sample_rate
         assert 0.05 < np.abs(wave).max() <= 0.98
         for onset, offset, pitch in entry.annotations.notes[:8]:
-            piece = wave[int(onset * rate) : int(offset * rate)]
-            spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 1 << 16))
-            partials = [440 * 2 ** ((pitch - 69) / 12) * k for k in (1, 2, 3)]
-            around = [
-                spectrum[int(hz * 0.98 * 65536 / rate) : int(hz * 1.02 * 65536 / rate) + 1].max() for hz in partials
-            ]
-            assert max(around) > 4 * np.median(spectrum[: int(4 * partials[-1] * 65536 / rate)])
+            assert sounds(wave[int(onset * rate) : int(offset * rate)], rate, pitch)
+
+
+def sounds(piece: np.ndarray, rate: int, pitch: float) -> bool:
+    """Whether a pitch, or its second or third partial, stands out."""
+    spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 1 << 16))
+    partials = [440 * 2 ** ((pitch - 69) / 12) * k for k in (1, 2, 3)]
+    around = [spectrum[int(hz * 0.98 * 65536 / rate) : int(hz * 1.02 * 65536 / rate) + 1].max() for hz in partials]
+    return max(around) > 4 * np.median(spectrum[: int(4 * partials[-1] * 65536 / rate)])
+
+
+@needs_soundfonts
+def test_notes_of_soundfonts_have_one_velocity_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glissando.data.builders import soundfont_notes as notes
+
+    smallest = min(soundfonts(), key=lambda path: path.stat().st_size)
+    monkeypatch.setattr(notes, "PROGRAMS", (0, 9, 73))
+    monkeypatch.setattr(notes, "installed", lambda: [smallest])
+    report = build("soundfont-notes")
+    assert report.entries == 16 + 15 + 15 and report.failed == []
+    data = load("soundfont-notes")
+    seen = {(entry.annotations.labels["instrument"], entry.annotations.labels["pitch"]) for entry in data.values()}
+    assert len(seen) == len(data)
+    for entry in [*data.values()][::5]:
+        ((onset, offset, pitch),) = entry.annotations.notes
+        wave = entry.read()
+        assert 0.19 < np.abs(wave).max() < 0.91 and entry.duration == pytest.approx(2.5, abs=0.01)
+        assert sounds(wave[: int(offset * entry.sample_rate)], entry.sample_rate, pitch) and onset == 0
+    split = split_by(data, "clique", fractions={"train": 0.5, "valid": 0.25, "test": 0.25})
+    assert len(split.of(data, "train")) == 16, "a family stays on one side"
 
 
 @needs_soundfonts

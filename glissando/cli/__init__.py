@@ -25,6 +25,7 @@ VERBS = {
     "map": "Draw the library as a map to click and listen.",
     "library": "Look after the library: status, verify, remove, compact, export, import.",
     "pitch": "Write down the pitches of audio files: f0, notes (MIDI), picture.",
+    "codec": "Turn sounds into latents or codes, and those into sounds.",
     "models": "List and fetch model weights.",
     "train": "Train a recipe.",
     "evaluate": "Score a trained run.",

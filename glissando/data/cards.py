@@ -300,6 +300,17 @@ _CARDS = [
         22_050,
     ),
     Card(
+        "soundfont-notes",
+        "Notes of 112 General MIDI instruments over five octaves, each pitch at one velocity, played by FluidSynth",
+        "notes, codecs, generation",
+        "soundfonts of Debian",
+        f"renderings follow {_SOUNDFONTS}",
+        "1,708 notes a soundfont at most, 71 minutes",
+        "by clique: the family of an instrument, within which soundfonts share samples; by album: the soundfont",
+        22_050,
+        "all",
+    ),
+    Card(
         "instruments",
         "Instrument clips",
         "sounds",

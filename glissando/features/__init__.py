@@ -1,9 +1,10 @@
 """Fixed, differentiable transforms of a waveform."""
 
 from ..registry import Registry
-from .base import Feature
+from .base import Feature, Invertible
 from .cqt import CQT, HCQT
 from .key import KEYS, Key, KeyEstimate, estimate_key, key_probabilities
+from .log_stft import LogSTFT
 from .mel import LogMel, MelSpectrogram, mel_matrix
 from .pitch_classes import PitchClasses
 from .rhythm import LogLagRhythm, OnsetStrength, log_rates
@@ -15,6 +16,7 @@ from .timbre import MFCC, Chroma
 FEATURES: Registry[Feature] = Registry("feature")
 FEATURES.register("waveform", Waveform)
 FEATURES.register("stft", STFT)
+FEATURES.register("log-stft", LogSTFT)
 FEATURES.register("peaks", SpectralPeaks)
 FEATURES.register("mel", MelSpectrogram)
 FEATURES.register("log-mel", LogMel)
@@ -33,10 +35,12 @@ __all__ = [
     "STFT",
     "Chroma",
     "Feature",
+    "Invertible",
     "Key",
     "KeyEstimate",
     "LogLagRhythm",
     "LogMel",
+    "LogSTFT",
     "MelSpectrogram",
     "OnsetStrength",
     "PitchClasses",

@@ -49,3 +49,38 @@ class Feature(nn.Module):
             The feature.
         """
         raise NotImplementedError
+
+
+class Invertible(Feature):
+    """A feature that can be turned back into a waveform, so that a codec can be made of it.
+
+    Attributes
+    ----------
+    hop : int
+        Samples from frame to frame; N hops have N frames.
+    n_fft : int
+        Samples that a frame sees, in the middle of which its hop lies.
+    reach : int
+        Frames before and after a sample that `invert` makes it from.
+    """
+
+    hop: int
+    n_fft: int
+    reach: int
+
+    def invert(self, feature: Tensor, *, first: int = 0) -> Tensor:
+        """Turn it back.
+
+        Parameters
+        ----------
+        feature : Tensor, shape=(batch, channels, bins, frames)
+            As of `forward`.
+        first : int
+            Number of the first frame, where this is a part of a longer feature.
+
+        Returns
+        -------
+        Tensor, shape=(batch, frames * hop)
+            At ``sample_rate``.
+        """
+        raise NotImplementedError

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .base import Feature
+from .base import Feature, Invertible
 
 
-class Waveform(Feature):
+class Waveform(Invertible):
     """The waveform itself: one channel, one bin, a frame a sample.
 
     Parameters
@@ -21,6 +21,7 @@ class Waveform(Feature):
     def __init__(self, sample_rate: int) -> None:
         super().__init__()
         self.sample_rate, self.frame_rate = sample_rate, float(sample_rate)
+        self.hop, self.n_fft, self.reach = 1, 1, 0
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Give every sample as a frame.
@@ -36,6 +37,23 @@ class Waveform(Feature):
             As it came.
         """
         return waveform[:, None, None]
+
+    def invert(self, feature: Tensor, *, first: int = 0) -> Tensor:
+        """Give frames as samples.
+
+        Parameters
+        ----------
+        feature : Tensor, shape=(batch, 1, 1, samples)
+            As of `forward`.
+        first : int
+            Number of the first frame, where this is a part of a longer feature.
+
+        Returns
+        -------
+        Tensor, shape=(batch, samples)
+            At ``sample_rate``.
+        """
+        return feature[:, 0, 0].float()
 
 
 class STFT(Feature):

@@ -8,6 +8,7 @@ from .labels import label_metrics, rank_areas, weighted_mean
 from .neighbours import Memorisation, manifold_scores, memorisation
 from .pitch import pitch_hit, track_pitch
 from .samples import halves
+from .spectra import log_distance, log_spectral_distance, mel_distance, multi_resolution_distance, si_sdr
 from .tempo import tempo_hit
 
 __all__ = [
@@ -22,11 +23,16 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "label_metrics",
+    "log_distance",
+    "log_spectral_distance",
     "manifold_scores",
     "mean_discrepancy",
+    "mel_distance",
     "memorisation",
+    "multi_resolution_distance",
     "pitch_hit",
     "rank_areas",
+    "si_sdr",
     "tempo_hit",
     "track_pitch",
     "weighted_mean",

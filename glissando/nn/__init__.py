@@ -2,14 +2,18 @@
 
 from .attention import Attention, Past
 from .band_max import conv_band_max
+from .bottlenecks import Bottleneck, Squeezed, bottlenecks
 from .bricks import ACTIVATIONS, BRICKS, Conditioned
 from .code_patterns import CODE_PATTERNS, CodePattern
+from .codebooks import Codebooks
 from .convolutions import convolution
 from .flow import guided, integrate, logit_normal_times, on_the_line
 from .lags import Autocorrelation
 from .model import Model, Row, build
 from .patches import Patches
+from .pca import PCA, InversePCA
 from .pooling import AttentionPool, AutoPool, GlobalPool
+from .rates import Stack, Unstack
 from .residual import StochasticDepth
 from .sampling import draw, keep_top_k, keep_top_p
 from .sequences import Recurrent, ToMap, ToSequence
@@ -22,25 +26,33 @@ __all__ = [
     "ACTIVATIONS",
     "BRICKS",
     "CODE_PATTERNS",
+    "PCA",
     "Attention",
     "AttentionPool",
     "AutoPool",
     "Autocorrelation",
+    "Bottleneck",
     "CodePattern",
+    "Codebooks",
     "Conditioned",
     "Film",
     "GlobalPool",
+    "InversePCA",
     "Model",
     "Past",
     "Patches",
     "Recurrent",
     "Row",
     "SincFilters",
+    "Squeezed",
+    "Stack",
     "StochasticDepth",
     "ToMap",
     "ToSequence",
     "Transformer",
     "UNet2d",
+    "Unstack",
+    "bottlenecks",
     "build",
     "conv_band_max",
     "convolution",

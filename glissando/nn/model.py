@@ -115,6 +115,29 @@ class Model(nn.Module):
             x = _apply(layer, x, kept)
         return x
 
+    def run(self, x: Tensor, *parts: str) -> Tensor:
+        """Run some parts alone.
+
+        Parameters
+        ----------
+        x : Tensor
+            What the first of them takes.
+        *parts : str
+            Their names, in order; they can't use what is stored in others.
+
+        Returns
+        -------
+        Tensor
+            The last layer's output.
+        """
+        kept: dict[str, Tensor] = {}
+        for part in parts:
+            layers = self.parts[part]
+            assert isinstance(layers, nn.ModuleList)
+            for layer in layers:
+                x = _apply(layer, x, kept)
+        return x
+
     def summary(self, example: Tensor, **given: Tensor) -> list[Row]:
         """Measure every layer, without computing anything.
 

@@ -1,4 +1,4 @@
-"""Residual bricks over maps: the blocks of ResNet and ConvNeXt."""
+"""Residual bricks: the blocks of ResNet and ConvNeXt."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .bricks import BRICKS, ChannelNorm, activation_layer, finish, map_channels
-from .checks import MOST_LAYERS, choice, count, fraction, number, pair
+from .bricks import BRICKS, AlongFrames, ChannelNorm, activation_layer, finish, map_channels, sequence_dim
+from .checks import MOST_LAYERS, MOST_TAPS, choice, count, fraction, number, pair
 from .convolutions import convolution
 
 
@@ -179,6 +179,59 @@ def convnext2d(
     return nn.Sequential(*layers)
 
 
+@BRICKS.register("convnext1d")
+def convnext1d(
+    inputs: Sequence[int],
+    *,
+    kernel: int = 7,
+    expansion: int = 3,
+    padding: str = "same",
+    scale: float = 0.1,
+    repeat: int = 1,
+) -> nn.Module:
+    """Blocks of ConvNeXt along frames, as vocoders have them: see `convnext2d`; the dimension stays.
+
+    Parameters
+    ----------
+    inputs : sequence of int
+        Shape of the sequence that comes in.
+    kernel : int
+        Taps of the depthwise convolution.
+    expansion : int
+        The wide layer has so many times the dimension.
+    padding : str
+        ``same``, ``edge`` or ``causal``.
+    scale : float
+        What the blocks' outputs are multiplied by at first, per dimension and learned.
+    repeat : int
+        How many blocks.
+
+    Returns
+    -------
+    Module
+        Sequence to sequence.
+
+    References
+    ----------
+    Siuzdak, "Vocos: closing the gap between time-domain and Fourier-based neural vocoders", ICLR 2024.
+    """
+    dim, taps = sequence_dim(inputs), count(kernel, "kernel", high=MOST_TAPS)
+    wide = dim * count(expansion, "expansion", high=64)
+    choice(padding, "padding", ("same", "edge", "causal"))
+    layers: list[nn.Module] = []
+    for _ in range(count(repeat, "repeat", high=MOST_LAYERS)):
+        body = [
+            *convolution(dim, dim, [taps], groups=dim, padding=padding),
+            ChannelNorm(dim),
+            nn.Conv1d(dim, wide, 1),
+            nn.GELU(),
+            nn.Conv1d(wide, dim, 1),
+            _Scale(dim, number(scale, "scale", low=0.0), axes=1),
+        ]
+        layers.append(_Residual(nn.Sequential(*body), nn.Sequential()))
+    return AlongFrames(*layers)
+
+
 class _Residual(nn.Module):
     """A body beside a way around it; an empty way is the identity."""
 
@@ -194,9 +247,9 @@ class _Residual(nn.Module):
 class _Scale(nn.Module):
     """A learned factor per channel."""
 
-    def __init__(self, channels: int, start: float) -> None:
+    def __init__(self, channels: int, start: float, *, axes: int = 2) -> None:
         super().__init__()
-        self.factor = nn.Parameter(torch.full((channels, 1, 1), start))
+        self.factor = nn.Parameter(torch.full((channels, *[1] * axes), start))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor

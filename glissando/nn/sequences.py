@@ -139,6 +139,7 @@ def linear(
     activation: str = "none",
     dropout: float = 0.0,
     repeat: int = 1,
+    zero: bool = False,
 ) -> nn.Module:
     """Fully connected layers: of a vector, or of every frame of a sequence.
 
@@ -156,6 +157,8 @@ def linear(
         Probability.
     repeat : int
         How many such layers.
+    zero : bool
+        The last layer gives zeros at first: what it is added to begins alone.
 
     Returns
     -------
@@ -177,6 +180,10 @@ def linear(
         if choice(norm, "norm", ("batch", "layer", "none")) != "none":
             layers.append(norms[norm](units))
         layers += [activation_layer(activation), nn.Dropout(fraction(dropout, "dropout"))]
+    if flag(zero, "zero"):
+        last = [layer for layer in layers if isinstance(layer, nn.Linear)][-1]
+        for weight in last.parameters():
+            nn.init.zeros_(weight)
     return nn.Sequential(*layers)
 
 

@@ -2,6 +2,7 @@
 
 from . import transpose  # noqa: F401  (registers itself)
 from .choosing import draw_split
+from .codec import Autoencoding
 from .contrastive import Contrastive
 from .distances import METRICS, Score, Sounds, SoundScore, class_probabilities, compare, embed_sounds, score_each
 from .embeddings import FLOORS, POOLS, embed_entries
@@ -30,6 +31,7 @@ __all__ = [
     "PROBES",
     "SHOWN_METRICS",
     "TRANSLATION",
+    "Autoencoding",
     "Cell",
     "Contrastive",
     "DataPart",

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .. import encoders
+from .. import codecs
 from ..audio import Audio, resample
 from ..data import Entry
 from ..encoders import Encoder
@@ -42,8 +42,8 @@ class Listener:
     Parameters
     ----------
     name : str
-        Of an encoder, ``NAME:LAYER`` for another of its outputs, ``NAME=FOLDER`` for weights of one's own, or "mfcc" or
-        "log-mel".
+        Of an encoder or codec, ``NAME:LAYER`` for another of its outputs, ``NAME=FOLDER`` for weights of one's own, or
+        "mfcc" or "log-mel".
     device : str
         Where an encoder runs.
 
@@ -59,7 +59,7 @@ class Listener:
         self._encoder, _, layer = said.partition(":")
         self._layer = layer or "embedding"
         if self._encoder not in FLOORS:
-            encoders.card(self._encoder)  # (says at once what it does not know)
+            codecs.find_encoder_card(self._encoder)  # (says at once what it does not know)
         if self._weights and not Path(self._weights).exists():
             raise ModelError(f"{name}: there is no {self._weights}; name a file or folder with weights")
 
@@ -73,7 +73,7 @@ class Listener:
         """The encoder or feature."""
         if self.is_floor:
             return FEATURES.build({self._encoder: FLOORS[self._encoder]}, sample_rate=FLOOR_RATE).eval()
-        return encoders.load(self._encoder, weights=self._weights or None, device=self.device)
+        return codecs.load_encoder(self._encoder, weights=self._weights or None, device=self.device)
 
     @cached_property
     def space(self) -> str:
@@ -81,7 +81,7 @@ class Listener:
         if self.is_floor:
             told = json.dumps([self._encoder, FLOORS[self._encoder], FLOOR_RATE], sort_keys=True)
             return f"{self._encoder}:{hashlib.sha256(told.encode()).hexdigest()[:10]}"
-        card = encoders.card(self._encoder)
+        card = codecs.find_encoder_card(self._encoder)
         if self._weights:
             assert isinstance(self.module, Encoder)
             card = self.module.card

@@ -93,12 +93,12 @@ def train(
         If the recipe, the data or the folder is not as it should be.
     """
     material = _material(recipe, str(folder))  # (before there is a folder: most mistakes show here)
-    _start(material.network, recipe)
+    _start(material, recipe)
     data, split = draw_splits(recipe.data)
     parts = {part: split.of(data, part) for part in split.parts}
     if (settled := _settled(recipe, material.network, parts["train"])) is not recipe:
         recipe, material = settled, _material(settled, str(folder))
-        _start(material.network, recipe)
+        _start(material, recipe)
     run = begin(Path(folder), recipe)
     split.write(run.folder / SPLIT)
     material.parts = parts
@@ -143,7 +143,7 @@ def resume(
         return run
     material = _material(run.recipe, str(folder))
     if run.state == "begun":
-        _start(material.network, run.recipe)
+        _start(material, run.recipe)
     data, split = all_chosen(run.recipe.data), run.split()
     split.check(data)
     material.parts = {part: split.of(data, part) for part in split.parts}
@@ -193,12 +193,13 @@ def _material(recipe: Recipe, name: str) -> _Material:
     return _Material(*paradigm_of(recipe, name=name), {})
 
 
-def _start(network: Network, recipe: Recipe) -> None:
-    """Take the weights that training begins with, if the recipe says so."""
+def _start(material: _Material, recipe: Recipe) -> None:
+    """Take the weights that training begins with, if the recipe says so; a part that it exchanges begins anew."""
     start = recipe.train.start
     if start is not None:
         source = Run.open(start) if Path(start).exists() else shipped_run(start)
-        network.load_weights(source.folder / WEIGHTS)
+        other = [part for part in material.paradigm.exchanged if recipe.model[part] != source.recipe.model.get(part)]
+        material.network.load_weights(source.folder / WEIGHTS, but=other)
 
 
 def _settled(recipe: Recipe, network: Network, data: DataSet) -> Recipe:
@@ -214,6 +215,8 @@ def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, 
     part, data, network, paradigm = run.recipe.train, run.recipe.data, material.network, material.paradigm
     examples = {name: _examples(material, name, data, part.seed, progress) for name in ("train", "valid")}
     last = run.folder / CHECKPOINTS / "last.ckpt"
+    if not last.exists():
+        paradigm.prepare(network.model, examples["train"], seed=part.seed)
     learner = Learner(network.model, paradigm, part, augment=network.augment())
     trainer = Trainer(
         part, run.folder, accelerator=accelerator, devices=devices, bar=bar,

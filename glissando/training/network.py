@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -145,23 +146,25 @@ class Network:
                 parts.append(found[..., start - low : start - low + step].half())
         return torch.cat(parts, -1)
 
-    def load_weights(self, path: Path) -> None:
+    def load_weights(self, path: Path, *, but: Collection[str] = ()) -> None:
         """Take trained weights.
 
         Parameters
         ----------
         path : Path
             Safetensors, of any float type.
+        but : collection of str
+            Parts of the model that keep the weights they have.
 
         Raises
         ------
         RecipeError
             If they are damaged or of another model.
         """
-        read_weights(self.model, path)
+        read_weights(self.model, path, but=[f"parts.{part}." for part in but])
 
 
-def read_weights(module: nn.Module, path: Path) -> None:
+def read_weights(module: nn.Module, path: Path, *, but: Sequence[str] = ()) -> None:
     """Give trained weights to a module.
 
     Parameters
@@ -170,6 +173,8 @@ def read_weights(module: nn.Module, path: Path) -> None:
         Changed in place.
     path : Path
         Safetensors, of any float type.
+    but : sequence of str
+        Beginnings of names of weights that stay as they are.
 
     Raises
     ------
@@ -181,9 +186,12 @@ def read_weights(module: nn.Module, path: Path) -> None:
 
     try:
         state = {
-            name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in load_file(path).items()
+            if not name.startswith(tuple(but))
         }
-        module.load_state_dict(state)
+        kept = {name: tensor for name, tensor in module.state_dict().items() if name.startswith(tuple(but))}
+        module.load_state_dict({**state, **kept})
     except (OSError, SafetensorError) as error:
         raise RecipeError(f"{path}: can't be read as weights ({str(error).splitlines()[0]}); train again") from error
     except RuntimeError as error:

@@ -36,12 +36,15 @@ class Paradigm(nn.Module, ABC):
         The number of validation that chooses the epoch, and whether the "min" or "max" is best.
     augmented : str
         What of a batch is augmented in training, ``[..., channels, bins, frames]``.
+    exchanged : tuple of str
+        Parts of the model that may be others than those of the run that training begins with (``train.start``).
     """
 
     goal: str
     monitor: ClassVar[str] = "valid_loss"
     mode: ClassVar[str] = "min"
     augmented: ClassVar[str]
+    exchanged: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def examples(
@@ -76,6 +79,20 @@ class Paradigm(nn.Module, ABC):
         Dataset
             Of dicts of tensors, with a ``set_epoch``.
         """
+
+    def prepare(self, model: Model, examples: Dataset[Batch], *, seed: int) -> None:
+        """Fit what is not learned step by step, before a training begins.
+
+        Parameters
+        ----------
+        model : Model
+            What will learn.
+        examples : Dataset
+            Of `examples`.
+        seed : int
+            Of what is drawn.
+        """
+        return
 
     @abstractmethod
     def loss(self, model: Model, batch: Batch) -> Tensor:
@@ -373,5 +390,6 @@ def paradigm_of(recipe: Recipe, *, name: str) -> tuple[Network, Paradigm]:
         return estimator, Supervised(estimator)
     network = Network(recipe, name=name)
     return network, PARADIGMS.build(
-        recipe.paradigm, where=f"{name}: paradigm", example=network.output(), model=network.model
-    )
+        recipe.paradigm, where=f"{name}: paradigm", example=network.output(), model=network.model,
+        feature=network.feature,
+    )  # fmt: skip

@@ -1,0 +1,28 @@
+"""Waveform to latents or codes, and back: one contract, a registry, our own codec and adapters."""
+
+from . import gliss_codec, hub, music2latent, rave  # each registers what it has
+from .as_encoder import CodecEncoder, find_encoder_card, load_encoder
+from .base import Codec, CodecCard
+from .files import Encoded, decode, encode
+from .gliss_codec import RunCodec
+from .registry import card, load, names, register
+
+__all__ = [
+    "Codec",
+    "CodecCard",
+    "CodecEncoder",
+    "Encoded",
+    "RunCodec",
+    "card",
+    "decode",
+    "encode",
+    "find_encoder_card",
+    "gliss_codec",
+    "hub",
+    "load",
+    "load_encoder",
+    "music2latent",
+    "names",
+    "rave",
+    "register",
+]
