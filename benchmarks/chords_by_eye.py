@@ -3,7 +3,7 @@
     python chords_by_eye.py --from DIR     # with audio/brahms.ogg and audio/nutcracker.ogg, as librosa's examples have them
 
 Music21's corpus has none of the pieces that are recorded there, so what of their scores is compared stands below: a
-harmonic reduction, one or two chords a bar. Where in the recording each of its chords sounds, an alignment of
+harmonic reduction, one or two chords a bar, in which arrangements of the dance agree; arpeggios as in the first edition. Where in the recording each of its chords sounds, an alignment of
 pitch classes tells, which knows nothing of what was heard. Prints a Markdown table; writes nothing.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,28 @@ class ChordTask(Task):
         self.layers = chains[decoding](index) if decoding in chains else None
         if decoding == "hmm":
             self.tuned["sharpness"] = 1.0  # weight of the model's log-probabilities beside the chain's
+
+    def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
+        """Make sure that there is something to learn.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotations
+            Of the entries to train on.
+
+        Returns
+        -------
+        dict of str to object
+            Nothing.
+
+        Raises
+        ------
+        RecipeError
+            If none has a chord.
+        """
+        if not any(one.segments.get("chord") for one in annotations):
+            raise RecipeError("task chords: no entry to train on has segments 'chord'; take a data set that has chords")
+        return {}
 
     def targets(self, annotations: Annotations, times: Times) -> NDArray[np.float32]:
         """Mark what holds.
