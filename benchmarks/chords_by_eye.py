@@ -2,9 +2,10 @@
 
     python chords_by_eye.py --from DIR     # with audio/brahms.ogg and audio/nutcracker.ogg, as librosa's examples have them
 
-Music21's corpus has none of the pieces that are recorded there, so what of their scores is compared stands below: a
-harmonic reduction, one or two chords a bar, in which arrangements of the dance agree; arpeggios as in the first edition. Where in the recording each of its chords sounds, an alignment of
-pitch classes tells, which knows nothing of what was heard. Prints a Markdown table; writes nothing.
+Music21's corpus has none of the pieces that are recorded there, so what of their scores is compared stands below: of the
+dance a reduction to one or two chords a bar, in which its arrangements agree, and arpeggios as in the first edition.
+Where in the recording each of these chords sounds, an alignment of pitch classes tells, which knows nothing of what was
+heard. Prints Markdown tables; writes nothing.
 """
 
 from __future__ import annotations

@@ -261,10 +261,7 @@ def test_a_share_that_hides_all_is_refused() -> None:
         ("paradigm={masked: {}}", "begins with the brick patches"),
         ("paradigm={contrastive: {views: 1}}", "views must be at least 2"),
         ("paradigm={contrastive: {forget: [key], transposed: [40]}}", "semitones within -24..24"),
-        (
-            "model={p: {patches: {bins: 8, frames: 9, dim: 8}}, t: {transformer: {heads: 2}}}",
-            "a model that ends in a vector",
-        ),
+        ("model.pool=[to_sequence]", "a model that ends in a vector"),
         ("train.augment=[reverb]", "there is no augmentation 'reverb'"),
         ("model={patches: {patches: {bins: 99, frames: 2, dim: 8}}}", "not one patch of 99 bins"),
         ("model={patches: {patches: {bins: 2, frames: 2, dim: 6}}}", "multiple of 4"),

@@ -15,7 +15,7 @@ from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import files_of, keep_parts
+from .weights import files_of, keep_parts, told_in_a_sentence
 
 HUB = "laion/clap-htsat-unfused"  # (laion/larger_clap_music has a text tower that says the same of everything)
 FILES = ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -152,14 +152,9 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
     if folder:
         files_of("clap", folder, FILES)
     where, how = str(folder or HUB), {"local_files_only": folder is not None}
-    try:
+    with told_in_a_sentence("clap", folder, HUB):
         model = ClapModel.from_pretrained(where, use_safetensors=True, **how)
         extractor, tokenizer = (one.from_pretrained(where, **how) for one in (ClapFeatureExtractor, AutoTokenizer))
-    except Exception as error:  # hub, network and file errors are of many kinds
-        why = f"{folder} can't be read as CLAP" if folder else f"the hub could not be reached for {HUB}"
-        raise ModelError(
-            f"clap: the weights could not be loaded ({why}); get them with: gliss models get clap --from FOLDER"
-        ) from error
     if model.config.audio_config.enable_fusion or (extractor.sampling_rate, extractor.max_length_s) != (
         SAMPLE_RATE,
         SECONDS,

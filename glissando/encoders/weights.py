@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,40 @@ def files_of(name: str, folder: Path, wanted: Sequence[str]) -> list[str]:
     if missing := [one for one, there in zip(said, found, strict=True) if there is None]:
         raise ModelError(f"{name}: {folder} holds no {' and no '.join(missing)}; name a folder with {', '.join(said)}")
     return [one for one in found if one is not None]
+
+
+@contextmanager
+def told_in_a_sentence(name: str, folder: Path | None, hub: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a hub's files into one sentence.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder.
+    folder : Path, optional
+        What is read in the place of the hub.
+    hub : str
+        Name of the model on it.
+
+    Yields
+    ------
+    None
+        To read in.
+
+    Raises
+    ------
+    ModelError
+        If reading fails.
+    """
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:  # hub, network and file errors are of many kinds
+        why = f"{folder} can't be read as {name.upper()}" if folder else f"the hub could not be reached for {hub}"
+        raise ModelError(
+            f"{name}: the weights could not be loaded ({why}); get them with: gliss models get {name} --from FOLDER"
+        ) from error
 
 
 def keep_parts(folder: Path, *parts: Any) -> None:
