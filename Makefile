@@ -127,7 +127,7 @@ bench-tempo: $(VENV)/.dev $(PEERS)/tempocnn/.made soundfonts
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install -q torch==2.13.0
-	$(VENV)-lock/bin/pip install -q -e '.[dev,mule,clap,codecs]'
+	$(VENV)-lock/bin/pip install -q -e '.[dev,mule,mert,clap,codecs]'
 	$(VENV)-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' > lock.txt
 	rm -rf $(VENV)-lock
 
@@ -158,7 +158,7 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml lock.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml lock.txt
-	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[dev,mule,clap,codecs]'
+	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[dev,mule,mert,clap,codecs]'
 	@touch $@ $(VENV)/.core
 
 clean:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_cli import run as gliss
 
 from glissando import Library
 from glissando.audio import Audio
@@ -93,6 +94,12 @@ def test_tracks_are_found_by_chords_in_a_row(library: Library, warm: bool) -> No
     assert found("array://minor", chords="G Am", key="C major") <= {"in C"}
     with pytest.raises(QueryError, match="any key is for chords"):
         library.search("array://minor", any_key=True)
+
+
+@pytest.mark.parametrize("wrong", ["C Bdim", "C"])
+def test_the_command_says_what_is_no_chord(library: Library, wrong: str) -> None:
+    told = gliss("search", "--chords", wrong, "-l", library.store.location, code=1)
+    assert "Traceback" not in told and ("is no chord; write" in told or "search for 2 to 16" in told)
 
 
 def test_a_library_that_knows_no_chords_says_how_to_add_them(tmp_path: Path) -> None:

@@ -81,6 +81,35 @@ def test_damaged_lab_files_are_refused_by_line(tmp_path: Path, text: str) -> Non
         segments_from(tmp_path / "bad.lab")
 
 
+def test_a_lab_file_without_a_line_is_a_song_without_chords(tmp_path: Path) -> None:
+    (tmp_path / "empty.lab").write_text("\n")
+    assert segments_from(tmp_path / "empty.lab") == ()
+    silent = Annotations(segments={"chord": ()})
+    for task in (ChordTask(), ChordTask(vocabulary=25, structured=True)):
+        assert not task.targets(silent, TIMES).any() and task.evaluate(silent, SONG.segments["chord"]) == {}
+        assert task.settle([silent, SONG]) == {}
+        with pytest.raises(RecipeError, match="no entry to train on has segments 'chord'"):
+            task.settle([silent, Annotations()])
+    task = ChordTask(decoding="frames")
+    assert task.predict(torch.zeros(1, 170, 0), TIMES[:0]) == ()
+    assert task.evaluate(SONG, ())["majmin"] == pytest.approx(1 / 5)  # its silent second, of five that have triads or N
+
+
+def test_root_bass_and_pitches_are_told() -> None:
+    task = ChordTask(structured=True)
+    told = task.structure(sure(task))
+    assert {name: one.shape for name, one in told.items()} == {"root": (13, 80), "bass": (13, 80), "pitches": (12, 80)}
+    np.testing.assert_allclose(told["root"].sum(0), 1)
+    moment = int(np.searchsorted(TIMES, 3.0))  # A:min7/b3
+    assert told["root"][:, moment].argmax() == 9 and told["bass"][:, moment].argmax() == 0
+    assert [*np.flatnonzero(told["pitches"][:, moment] > 0.5)] == [0, 4, 7, 9]
+    moment = int(np.searchsorted(TIMES, 4.5))  # N
+    assert told["root"][:, moment].argmax() == told["bass"][:, moment].argmax() == 12
+    assert told["pitches"][:, moment].max() < 0.5
+    with pytest.raises(RecipeError, match="structured: true"):
+        ChordTask().structure(torch.zeros(1, 170, 4))
+
+
 def test_transitions_are_shared_by_transpositions_alone() -> None:
     vocabulary = VOCABULARIES[25]
     index, number = vocabulary.transitions(), vocabulary.number
@@ -297,6 +326,22 @@ def test_the_shipped_weights_hear_a_progression_and_its_transposition(tmp_path: 
     assert [Path(hit.path).stem for hit in library.search(chords="C Am F G")] == ["low"]
     assert [Path(hit.path).stem for hit in library.search(chords="F Dm Bb C")] == ["high"]
     assert {Path(hit.path).stem for hit in library.search(chords="C Am F G", any_key=True)} == {"low", "high"}
+
+
+def test_a_reduction_is_read_and_finds_its_place() -> None:
+    """Of the benchmark that lays chords beside scores: the rows of ABC are chords, and their edges are found."""
+    pytest.importorskip("music21")
+    from benchmarks.chords_by_eye import BRAHMS, TCHAIKOVSKY, aligned, reduction
+
+    brahms, arpeggios = reduction(BRAHMS), reduction(TCHAIKOVSKY)
+    assert len(brahms) == 64 and len(arpeggios) == 16  # quarters
+    assert [name for _, name in brahms[24:28]] == ["Eb:maj", "D:min", "C:min", "Bb:maj"]
+    assert brahms[24][0] == "13, beat 1" and {name for _, name in arpeggios[::2]} == {"D:7", "F:maj7", "A:hdim7"}
+    chords, edges = ["C:maj", "G:maj", "A:min", "F:maj"], [0, 10, 14, 30, 40]
+    chroma = 0.3 * torch.rand(12, 40, generator=torch.Generator().manual_seed(0))
+    for label, (start, end) in zip(chords, itertools.pairwise(edges), strict=True):
+        chroma[list(parse_chord(label).pitches), start:end] += 1
+    assert aligned(chords, chroma) == [*itertools.pairwise(edges)]
 
 
 def test_a_file_that_is_no_audio_is_told_at_the_end(tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def test_a_library_is_searched_by_words(folder: Path, tmp_path: Path, monkeypatc
     deaf = Library.open(tmp_path / "deaf", blocks={"rhythm": "rhythm"})
     with pytest.raises(QueryError, match=r"gliss index FOLDER --encoder NAME \(clap\)"):
         deaf.search(text="slow piano")
+    with pytest.raises(ModelError, match="an empty text says nothing"):
+        library.search(text=" ")
 
 
 def test_weights_that_are_not_there_are_one_sentence(
@@ -97,6 +99,11 @@ def test_weights_that_are_not_there_are_one_sentence(
 ) -> None:
     with pytest.raises(ModelError, match=r"holds no model.safetensors and no config.json"):
         encoders.load("clap", weights=tmp_path)
+    damaged = make_clap(tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ModelError, match="can't be read as CLAP") as caught:
+        encoders.load("clap", weights=damaged)
+    assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="fused CLAP"):
         encoders.load("clap", weights=make_clap(tmp_path / "fused", fused=True))
     monkeypatch.setattr(clap, "weights_folder", lambda: tmp_path / "none")

@@ -48,9 +48,17 @@ def clap_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clap(tmp_path_factory.mktemp("clap"))
 
 
+@pytest.fixture(scope="session")
+def mert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in the layout of the hub's: the real ones are non-commercial and not on PyPI."""
+    from test_mert import make_mert
+
+    return make_mert(tmp_path_factory.mktemp("mert"))
+
+
 @pytest.fixture(scope="module", params=encoders.names())
 def encoder(request: pytest.FixtureRequest) -> encoders.Encoder:
-    made = {"mule": "mule_folder", "clap": "clap_folder"}.get(request.param)
+    made = {"mule": "mule_folder", "mert": "mert_folder", "clap": "clap_folder"}.get(request.param)
     weights = request.getfixturevalue(made) if made else None
     return encoders.load(request.param, weights=weights)
 

@@ -115,6 +115,30 @@ def test_features_tell_tones_from_noise_and_short_clips_pass(clips: Path) -> Non
         embed_entries("chroma:drums", entries)
     with pytest.raises(ModelError, match="no encoder 'mfc'"):
         embed_entries("mfc", entries)
+    with pytest.raises(ModelError, match="there is no nowhere; name a file or folder with weights"):
+        embed_entries("gliss-music=nowhere", entries)
+
+
+def test_a_set_that_asks_nothing_is_one_sentence(tmp_path: Path) -> None:
+    def made(name: str, labels: list[dict[str, str]]) -> Path:
+        entries = {f"clip{i}": {key: (value,) for key, value in one.items()} for i, one in enumerate(labels)}
+        with ArrayWriter(tmp_path / f"{name}_audio.hdf5") as writer:
+            for i, key in enumerate(entries):
+                writer.add(key, np.random.default_rng(i).normal(0, 0.1, RATE // 4).astype(np.float32), RATE)
+        write_pyjama(tmp_path / f"{name}.pyjama", {key: Annotations(labels=one) for key, one in entries.items()})
+        return tmp_path / f"{name}.pyjama"
+
+    with pytest.raises(RecipeError, match="has none of the labels class, instrument, genre, tag; it has no labels"):
+        question(made("silent", [{}] * 4))
+    with pytest.raises(RecipeError, match="its label 'class' has one value, which tells nothing apart"):
+        question(made("alike", [{"class": "a"}] * 4))
+    asked = question(made("parted", [{"class": name, "fold": name} for name in "abab"]))  # every fold has a class
+    with pytest.raises(RecipeError, match="has one class alone, and a probe needs two"):
+        probe(np.eye(4, dtype=np.float32), asked)
+    with pytest.raises(RecipeError, match="no probe 'svm'; there are linear, mlp, knn"):
+        probe(np.eye(4, dtype=np.float32), asked, kind="svm")
+    with pytest.raises(RecipeError, match="seeds and shots must be at least 1"):
+        probe(np.eye(4, dtype=np.float32), asked, shots=0)
 
 
 def test_the_leaderboard_goes_on_where_it_was(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

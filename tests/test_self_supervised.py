@@ -245,12 +245,24 @@ def test_a_masked_autoencoder_learns_and_can_be_stopped(
     assert again.result()["metrics"]["explained"]["mean"] == pytest.approx(explained, abs=0.02)
 
 
+def test_a_share_that_hides_all_is_refused() -> None:
+    x = torch.rand(2, 1, 8, 12)
+    spec = {"patches": {"patches": {"bins": 4, "frames": 3, "dim": 8}}, "trunk": {"transformer": {"positions": "none"}}}
+    model = build(spec, x)
+    with pytest.raises(ValueError, match=r"share must lie within 0\.05\.\.0\.95"):
+        Masked(model(x), model, share=1.0, dim=16)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ("paradigm={vicreg: {expander: 1}}", "expander must be at least 2"),
         ("paradigm={vicreg: {viws: 2}}", "did you mean 'views'"),
         ("paradigm={masked: {}}", "begins with the brick patches"),
+        ("paradigm={contrastive: {views: 1}}", "views must be at least 2"),
+        ("paradigm={contrastive: {forget: [key], transposed: [40]}}", "semitones within -24..24"),
+        ("model.pool=[to_sequence]", "a model that ends in a vector"),
+        ("train.augment=[reverb]", "there is no augmentation 'reverb'"),
         ("model={patches: {patches: {bins: 99, frames: 2, dim: 8}}}", "not one patch of 99 bins"),
         ("model={patches: {patches: {bins: 2, frames: 2, dim: 6}}}", "multiple of 4"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -126,6 +127,10 @@ def test_who_plays_when_is_learned(mixtures: Path, tmp_path: Path, monkeypatch: 
     assert result["metrics"]["macro AUC"]["mean"] > 0.9 and result["metrics"]["macro F"]["mean"] > 0.75
     assert set(result["tuned"]) == set(NAMES) and Run.open(run.folder).estimator().task.tuned == result["tuned"]
     assert (run.folder / "example.png").stat().st_size > 5_000
+    told = CliRunner().invoke(app, ["tags", str(mixtures), "--run", str(run.folder)])
+    assert told.exit_code != 0 and "no labels of whole recordings; use: gliss predict" in str(told.exception)
+    told = CliRunner().invoke(app, ["tags", str(mixtures), "--encoder", "rhythm"])
+    assert told.exit_code != 0 and "rhythm has no tags; take one of musicnn-msd" in str(told.exception)
 
 
 def test_tags_hold_beside_one_another(mixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +178,30 @@ def test_magnatagatune_trains_from_its_official_layout(tmp_path: Path, monkeypat
     run = train(load_recipe(path), tmp_path / "run")
     assert run.recipe.task == {"tags": {"most": 50, "vocabulary": ["guitar", "no voice"]}}
     assert run.result()["data"] == {"name": "magnatagatune", "train": 2, "valid": 1, "test": 1}
+
+
+def test_the_books_magnatagatune_trains_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pair: float audio under the path of the clip, and a value for every tag."""
+    monkeypatch.setenv("GLISSANDO_CACHE", str(tmp_path / "cache"))
+    entries = []
+    with h5py.File(tmp_path / "mtt_audio.hdf5", "w") as out:
+        for i in range(12):
+            key, name = f"{i % 10}+++artist{i}-album-01-song-0-29.mp3", NAMES[i % 3]
+            out[key] = sounding(name, 1.0, i)
+            out[key].attrs["sr_hz"] = RATE
+            tags = [{"value": name}, {"value": "loud" if i % 2 else "soft"}]
+            entries.append({"filepath": [{"value": key}], "tag": tags if i else []})  # one clip has none
+    known = {"filepath": {"typeContent": "text", "typeExtent": "global", "typeConstraint": "filePath"}, "tag": {}}
+    document = {"collection": {"descriptiondefinition": known, "entry": entries}, "schemaversion": 1.31}
+    (tmp_path / "mtt.pyjama").write_text(json.dumps(document))
+    head = {"head": ["to_sequence", {"linear": {"units": 5}}, "autopool"]}
+    how = {"data": {"split": "entry", "shares": [0.5, 0.25, 0.25]}, "train": {"epochs": 2, "batch": 3}}
+    run = train(
+        load_recipe(recipe(tmp_path / "r.yaml", "tags", tmp_path / "mtt.pyjama", model=head, **how)), tmp_path / "run"
+    )
+    assert run.recipe.task == {"tags": {"vocabulary": ["buzz", "hiss", "loud", "soft", "tone"]}}
+    assert run.result()["data"] == {"name": "mtt", "train": 6, "valid": 3, "test": 3}
+    assert run.result()["metrics"]["mAP"]["n"] == sum("artist0-" not in key for key in run.split().parts["test"])
 
 
 def test_a_fold_is_tested_and_the_others_train(sounds: Path) -> None:
@@ -283,6 +312,8 @@ def test_vocabulary_and_weights_come_from_the_training_data() -> None:
     assert rare["weights"][0] > rare["weights"][1]
     with pytest.raises(RecipeError, match="no label 'class'"):
         Classes().settle(entries)
+    with pytest.raises(RecipeError, match="no 'tag' of the entries to train on is in it; they have b, a, c"):
+        Tags(vocabulary=["B", "A"]).settle(entries)
 
 
 @pytest.mark.parametrize(

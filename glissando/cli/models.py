@@ -10,10 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ..errors import ModelError
 from .options import console, errors
 
-FOLDERS = ("clap", "mule")  # whose weights are several files, from a hub
+FOLDERS = ("clap", "mert", "mule")  # whose weights are several files, from a hub
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and fetch model weights.")
 
@@ -88,10 +87,8 @@ def _copy(name: str, source: Path) -> None:
     from .. import encoders
 
     module = getattr(encoders, name)
-    missing = [file for file in module.FILES if not (source / file).is_file()]
-    if missing:
-        raise ModelError(f"{source}: holds no {' and no '.join(missing)}; name the folder with the converted weights")
+    files = encoders.files_of(name, source, module.FILES)
     target = module.weights_folder()
     target.mkdir(parents=True, exist_ok=True)
-    for file in module.FILES:
+    for file in files:
         shutil.copyfile(source / file, target / file)

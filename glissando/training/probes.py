@@ -159,7 +159,7 @@ def probe(
     Raises
     ------
     RecipeError
-        If there is no such probe, or a number makes no sense.
+        If there is no such probe, a number makes no sense, or a part to learn from has one class alone.
     """
     if kind not in PROBES:
         raise RecipeError(f"there is no probe {kind!r}; there are {', '.join(PROBES)}")
@@ -173,6 +173,11 @@ def probe(
             middle, spread = vectors[some].mean(0), vectors[some].std(0)
             x = (vectors - middle) / np.where(spread > 1e-6, spread, 1)
             truth = question.truth[some]
+            if question.exclusive and truth.any(0).sum() < 2:
+                raise RecipeError(
+                    f"data set {question.data.name}: a part to learn from ({question.protocol}) "
+                    f"has one {question.label} alone, and a probe needs two; take more of the set"
+                )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of classes without examples, and steps that did not converge
                 scores = PROBES[kind](x[some], truth, question.groups[some], x[test], question.exclusive, seed)
