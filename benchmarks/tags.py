@@ -13,7 +13,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Part:
     cells: Mapping[str, tuple[str, ...]]
     epochs: int
     exclusive: bool = True
+    more: Mapping[str, int] = field(default_factory=dict)  # further recipes, and their epochs
 
 
 def _folds(name: str, count: int) -> dict[str, tuple[str, ...]]:
@@ -68,7 +69,7 @@ DRAWN = (
 MIXED = ("task=tags", "data.name=instrument-mixtures", "data.split=official", "data.fold=null")
 SETS = {
     "esc10": Part(_folds("esc10", 4), 40),
-    "urbansound8k": Part(_folds("urbansound8k", 3), 10),
+    "urbansound8k": Part(_folds("urbansound8k", 3), 10, more={"mel-conv2d-varied": 30}),
     "instruments": Part({"seed0": DRAWN}, 25),
     "instrument-mixtures": Part({"official": MIXED}, 20, exclusive=False),
 }
@@ -164,16 +165,17 @@ def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str,
         key: np.array([one in entry.annotations.labels[label] for one in names], float) for key, entry in data.items()
     }
     groups = {key: entry.groups.get("recording", key) for key, entry in data.items()}
-    systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **{front: {} for front in FRONT_ENDS}}
-    about: dict[str, list[dict[str, Any]]] = {front: [] for front in FRONT_ENDS}
+    epochs = {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}
+    systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **{front: {} for front in epochs}}
+    about: dict[str, list[dict[str, Any]]] = {front: [] for front in epochs}
     vectors = statistics(data, name)
     for where, changes in part.cells.items():
         split = draw_split(data, load_recipe("tags/mel-conv2d", changes=changes).data)
         tested, learned = split.of(data, "test"), [*split.parts["train"], *split.parts["valid"]]
         for system, found in without_training(vectors, learned, [*tested], truth).items():
             systems[system] |= found
-        for front in FRONT_ENDS:
-            run = cell(f"{name}-{where}-{front}", front, part.epochs, changes)
+        for front, count in epochs.items():
+            run = cell(f"{name}-{where}-{front}", front, count, changes)
             about[front].append(run.result())
             systems[front] |= {key: one.probabilities for key, one in heard(run, tested).items()}
     systems[ENSEMBLE] = {
