@@ -17,6 +17,7 @@ from glissando.data import DataSet
 from glissando.encoders import mert
 from glissando.errors import ModelError
 from glissando.training import embed_entries
+from glissando.training.embeddings import spaces
 
 transformers = pytest.importorskip("transformers", reason='the extra "mert" is not installed')
 
@@ -81,6 +82,8 @@ def test_every_layer_can_be_probed(folder: Path, tmp_path: Path, monkeypatch: py
     entries = [*DataSet.open(clips).values()]
     whole, layer = (embed_entries(f"{name}={folder}", entries) for name in ("mert", "mert:layer1"))
     assert whole.shape == layer.shape == (6, 768) and not np.allclose(whole, layer)
+    other = make_mert(tmp_path / "other", published=False)
+    assert len({spaces("mert"), spaces(f"mert={folder}"), spaces(f"mert={other}")}) == 3  # so that none is mixed
     with pytest.raises(ModelError, match="no output 'layer9'; it has embedding, layer0, layer1, layer2"):
         embed_entries(f"mert:layer9={folder}", entries)
 

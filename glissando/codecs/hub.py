@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..encoders.weights import files_of, keep_parts, told_in_a_sentence
 from ..errors import ModelError
 from ..paths import cache_dir
 from .base import Codec, CodecCard
@@ -329,27 +329,18 @@ def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
     transformers.logging.set_verbosity_error()
     kept = weights_folder(name)
     folder = source or (kept if kept.is_dir() else None)
-    if folder and (missing := [file for file in FILES if not (folder / file).is_file()]):
-        raise ModelError(
-            f"{name}: {folder} holds no {' and no '.join(missing)}; name a folder with {' and '.join(FILES)}"
-        )
-    try:
+    if folder:
+        files_of(name, folder, FILES)
+    remedy = f"get {' and '.join(FILES)} of {hub} and name their folder with --weights"
+    with told_in_a_sentence(name, folder, hub, remedy):
         model = getattr(transformers, kind).from_pretrained(
             str(folder or hub), use_safetensors=True, local_files_only=folder is not None
         )
-    except Exception as error:  # hub, network and file errors are of many kinds
-        why = f"{folder} can't be read as {kind}" if folder else f"the hub could not be reached for {hub}"
-        raise ModelError(
-            f"{name}: the weights could not be loaded ({why}); get {' and '.join(FILES)} of {hub} and name their "
-            "folder with --weights"
-        ) from error
     config = model.config
     if getattr(config, "audio_channels", 1) != 1 or getattr(config, "normalize", False):
         raise ModelError(f"{name}: {folder or hub} is of two channels, or levels them; use weights such as {hub}")
     if folder is None:
-        partial = kept.with_name(f"{name}.{os.getpid()}.part")
-        model.save_pretrained(partial)
-        partial.rename(kept)
+        keep_parts(kept, model)
     told = sizes(model)
     rate = int(config.sampling_rate)
     card = replace(card, sample_rate=rate, frame_rate=rate / told["hop"], **told)

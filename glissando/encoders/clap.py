@@ -15,7 +15,7 @@ from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import files_of, keep_parts, told_in_a_sentence
+from .weights import files_of, keep_parts, of_other_weights, told_in_a_sentence
 
 HUB = "laion/clap-htsat-unfused"  # (laion/larger_clap_music has a text tower that says the same of everything)
 FILES = ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -162,6 +162,8 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
         raise ModelError(f"clap: {where} is a fused CLAP, or not one of 10 s at 48 kHz; use weights such as {HUB}")
     if folder is None:
         keep_parts(weights_folder(), model, extractor, tokenizer)
+    if source is not None:
+        card = of_other_weights(card, source / FILES[0])
     return ClapEncoder(card, model.eval(), extractor, tokenizer)
 
 

@@ -12,7 +12,7 @@ from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import files_of, keep_parts, told_in_a_sentence
+from .weights import files_of, keep_parts, of_other_weights, told_in_a_sentence
 
 HUB = "m-a-p/MERT-v1-95M"
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors|pytorch_model.bin")
@@ -94,6 +94,8 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
         raise ModelError(f"mert: {where} lacks {len(lacking)} weights of its network, such as {lacking[0]}; use {HUB}")
     if folder is None:
         keep_parts(weights_folder(), model, extractor)
+    if source is not None:
+        card = of_other_weights(card, source / found[-1])
     return MertEncoder(card, model.eval(), normalise=bool(extractor.do_normalize))
 
 

@@ -11,7 +11,7 @@ from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import keep_parts
+from .weights import keep_parts, of_other_weights
 
 SAMPLE_RATE, N_FFT, HOP, FRAMES, SLICE_HOP = 16_000, 2048, 160, 300, 200
 FILES = ("model.safetensors", "config.json")
@@ -80,6 +80,8 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
         ) from error
     if folder is None:
         keep_parts(weights_folder(), model)
+    if source is not None:
+        card = of_other_weights(card, source / FILES[0])
     return MuleEncoder(card, model)
 
 

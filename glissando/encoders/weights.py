@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,18 +173,40 @@ def files_of(name: str, folder: Path, wanted: Sequence[str]) -> list[str]:
     return [one for one in found if one is not None]
 
 
+def of_other_weights(card: EncoderCard, weights: Path) -> EncoderCard:
+    """Make the card of weights that a user names: other weights are another space.
+
+    Parameters
+    ----------
+    card : EncoderCard
+        Of the usual weights.
+    weights : Path
+        The file.
+
+    Returns
+    -------
+    EncoderCard
+        With a space of its own.
+    """
+    with weights.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return replace(card, source="weights of one's own", weights_sha256=digest)
+
+
 @contextmanager
-def told_in_a_sentence(name: str, folder: Path | None, hub: str) -> Iterator[None]:
+def told_in_a_sentence(name: str, folder: Path | None, hub: str, remedy: str = "") -> Iterator[None]:
     """Turn whatever goes wrong with a hub's files into one sentence.
 
     Parameters
     ----------
     name : str
-        Of the encoder.
+        Of the encoder or codec.
     folder : Path, optional
         What is read in the place of the hub.
     hub : str
         Name of the model on it.
+    remedy : str
+        What to do; ``gliss models get NAME --from FOLDER`` unless said.
 
     Yields
     ------
@@ -201,9 +224,8 @@ def told_in_a_sentence(name: str, folder: Path | None, hub: str) -> Iterator[Non
         raise
     except Exception as error:  # hub, network and file errors are of many kinds
         why = f"{folder} can't be read as {name.upper()}" if folder else f"the hub could not be reached for {hub}"
-        raise ModelError(
-            f"{name}: the weights could not be loaded ({why}); get them with: gliss models get {name} --from FOLDER"
-        ) from error
+        remedy = remedy or f"get them with: gliss models get {name} --from FOLDER"
+        raise ModelError(f"{name}: the weights could not be loaded ({why}); {remedy}") from error
 
 
 def keep_parts(folder: Path, *parts: Any) -> None:
