@@ -12,6 +12,7 @@ from .errors import RecipeError
 
 T = TypeVar("T")
 Maker = TypeVar("Maker", bound=Callable[..., Any])
+SHOWN = 24  # names that an error lists
 
 
 class Registry(Generic[T]):
@@ -93,7 +94,9 @@ class Registry(Generic[T]):
         if isinstance(name, str) and name in self._makers:
             return self._makers[name]
         near = get_close_matches(str(name), self._makers, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self.names())}"
+        names = self.names()
+        listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {listed}"
         raise RecipeError(f"{_at(where)}there is no {self.kind} {name!r}; {hint}")
 
     def build(self, spec: object, *, where: str = "", **given: Any) -> T:
