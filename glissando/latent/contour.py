@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from .tempo import Transform
 
-FACTORS: NDArray[np.float64] = 2 ** np.linspace(-1, 1, 25)  # of tempo; a step is nearly a bin of the rhythm block
+FACTORS: NDArray[np.float64] = 2 ** np.linspace(-1, 1, 49)  # of tempo; a step is a bin of gliss-tempo
+CHUNK = 2048  # rows, so that their similarities to all points stay in a core's cache
 FLAT = 1e-6  # squared sine of an arc below which it is a point
 
 Vectors = NDArray[np.float32]
@@ -21,7 +23,7 @@ Vectors = NDArray[np.float32]
 class Contour:
     """A curve of unit vectors, made of the arcs between its points.
 
-    For `ShiftTranslator`, which moves linearly between whole bins, arcs a bin long are the curve itself.
+    For `ShiftTranslator`, which moves linearly between whole bins, arcs a bin long or shorter are the curve itself.
 
     Parameters
     ----------
@@ -108,19 +110,38 @@ def nearest(
     Several blocks are joined as one curve on one sphere. Between the points that is not exact where one bends more than
     another: a sum may be a few hundredths below the largest.
     """
+    count = len(next(iter(rows.values())))
+    parts = [
+        _nearest(contours, {block: vectors[at : at + CHUNK] for block, vectors in rows.items()}, weights)
+        for at in range(0, max(count, 1), CHUNK)
+    ]
+    similarities = {block: np.concatenate([found[block] for found, _ in parts]) for block in contours}
+    return similarities, np.concatenate([factors for _, factors in parts])
+
+
+def _nearest(
+    contours: Mapping[str, Contour], rows: Mapping[str, Vectors], weights: Mapping[str, float]
+) -> tuple[dict[str, Vectors], Vectors]:
     at_points = {block: rows[block] @ contour.points.T for block, contour in contours.items()}
+    lacking = {block: np.isnan(dots[:, 0]) for block, dots in at_points.items()}
+    for block, dots in at_points.items():
+        dots[lacking[block]] = 0
+    total = sum(weights[block] for block in contours)
+    shares = {block: np.float32(weights[block] / total) for block in contours}
     bends = {block: np.sum(c.points[:-1] * c.points[1:], axis=1) for block, c in contours.items()}
-    dots = sum(np.float32(weights[block]) * np.nan_to_num(dot) for block, dot in at_points.items())
-    bend = sum(weights[block] * bends[block] for block in contours) / sum(weights[block] for block in contours)
-    arc, left, right = _on_arcs(dots, np.asarray(bend, np.float32))
-    similarities = {}
-    for block, dot in at_points.items():
-        a, b = (np.take_along_axis(dot, at[:, None], axis=1)[:, 0] for at in (arc, arc + 1))
+    joined, bend = (reduce(np.add, [shares[name] * of[name] for name in contours]) for of in (at_points, bends))
+    arc, left, right = _on_arcs(joined, bend)
+    similarities, each = {}, np.arange(len(arc))
+    silent = np.ones(len(arc), bool)
+    for block, dots in at_points.items():
+        a, b = dots[each, arc], dots[each, arc + 1]
         length = np.sqrt(left**2 + right**2 + 2 * left * right * bends[block][arc])
-        similarities[block] = (left * a + right * b) / np.maximum(length, np.float32(FLAT))
+        similarity = (left * a + right * b) / np.maximum(length, np.float32(FLAT))
+        similarities[block] = np.where(lacking[block], np.float32(np.nan), similarity)
+        silent &= (a == 0) & (b == 0)
     steps = np.log(next(iter(contours.values())).factors)
     factors = np.exp(steps[arc] + right * (steps[arc + 1] - steps[arc])).astype(np.float32)
-    factors[~np.any(dots, axis=1)] = np.nan
+    factors[silent] = np.nan
     return similarities, factors
 
 
@@ -130,15 +151,20 @@ def _on_arcs(dots: Vectors, bend: Vectors) -> tuple[NDArray[np.int64], Vectors, 
     ``dots`` are similarities to the ends of the arcs, ``bend`` the cosines of their lengths. The projection of a row on
     the plane of an arc is the nearest point if it lies between the ends; otherwise the nearer end is.
     """
-    a, b = dots[:, :-1], dots[:, 1:]
+    highest = dots.max(axis=1)
+    rise = np.sqrt(2 / max(1 + bend.min(), FLAT))  # of an arc over its higher end, at most
+    near = dots >= np.minimum(highest, highest / rise)[:, None]
+    row, arc = np.divmod(np.flatnonzero(near[:, :-1] | near[:, 1:]), len(bend))  # the only arcs that can hold it
+    a, b, bend = dots[row, arc], dots[row, arc + 1], bend[arc]
     left, right = a - bend * b, b - bend * a
     curved = 1 - bend**2
     inside = (left > 0) & (right > 0) & (curved > FLAT)
     squared = (a * left + b * right) / np.maximum(curved, FLAT)
     heights = np.where(inside, np.sqrt(np.maximum(squared, 0)), np.maximum(a, b))
-    arc = np.argmax(heights, axis=1)
-    each = np.arange(len(arc))
-    left, right, inside = left[each, arc], right[each, arc], inside[each, arc]
-    first = (a[each, arc] >= b[each, arc]).astype(np.float32)
-    share = np.where(inside, right / np.where(inside, left + right, 1), 1 - first)
-    return arc, (1 - share).astype(np.float32), share.astype(np.float32)
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    tops = np.repeat(np.maximum.reduceat(heights, starts), np.diff(starts, append=len(row)))
+    best = np.flatnonzero(heights == tops)
+    best = best[np.diff(row[best], prepend=-1) > 0]
+    a, b, left, right, inside = a[best], b[best], left[best], right[best], inside[best]
+    share = np.where(inside, right / np.where(inside, left + right, 1), a < b)
+    return arc[best], (1 - share).astype(np.float32), share.astype(np.float32)

@@ -31,6 +31,7 @@ PROBES_MEMORY, PROBES_MEMORY_BATCH = 60, 30  # the same in memory
 PROBES_POINT = 4  # and for each point of a contour; in memory its points share theirs
 SHARED, SHARED_LEAST = 3, 30  # several queries share as many candidates as three have; each brings this many at least
 OF_POINT, OF_POINT_MEMORY = 0.3, 0.6  # share of the wanted rows that each point of a contour brings
+ASKED = 2  # every so many points of a contour are asked for; those between would bring the same rows
 WIDE = 0.05  # share of rows that pass a filter from which that many partitions are enough
 FEW = 5000  # rows that pass a filter: so few are faster scored exactly than sought in the index
 
@@ -176,8 +177,8 @@ def _joint(store: Store, queries: Queries, weights: Mapping[str, float]) -> list
 
 
 def _points(query: Sought) -> Iterator[dict[str, Vectors]]:
-    """The query itself, or those on its way along its contours."""
-    for i in range(next((len(sought.points) for sought in query.values() if isinstance(sought, Contour)), 1)):
+    """The query itself, or some of those on its way along its contours."""
+    for i in range(0, next((len(sought.points) for sought in query.values() if isinstance(sought, Contour)), 1), ASKED):
         yield {block: sought.points[i] if isinstance(sought, Contour) else sought for block, sought in query.items()}
 
 
