@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tempo_prediction
@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from report import Row, bootstrap
 from tempo_prediction import splits
-from tempo_sets import SETS, Clip
+from tempo_sets import SETS, Clip, opened
 
 import glissando.encoders
-from glissando.data import load, of_data, official
+from glissando.data import of_data, official
 from glissando.features import estimate_key
 from glissando.latent import LearnedTranslator, Pairs, ShiftTranslator, Transform, fit_subspace, fit_translator
 from glissando.latent.tempo_pairs import embed_at_tempi
@@ -23,7 +23,8 @@ from glissando.metrics import tempo_hit
 SEED = 0
 INSIDE = [float(2 ** (step / 4)) for step in range(-4, 5)]
 FACTORS = [0.25, *INSIDE, 4.0]
-KS, LEAST = (1, 5), 10  # nearest that count; tracks in the wanted band without which a query does not
+KS = (1, 5)  # nearest that count
+LEAST = 10  # tracks in the wanted band without which a query does not; fewer only where a set is cut for a quick look
 METRICS = {
     f"{name}, {tolerance:.0%}, k={k}": (tolerance, octaves, k)
     for name, octaves in (("strict", False), ("octaves forgiven", True))
@@ -73,12 +74,17 @@ def retrieval(similar: Callable[[int, int], Vectors], clips: Sequence[Clip], fac
         others = np.flatnonzero(~same(i))
         for j, factor in enumerate(factors):
             wanted = bpm[i] * factor
-            if tempo_hit(bpm[others], wanted, tolerance=0.08).sum() >= LEAST:
+            if tempo_hit(bpm[others], wanted, tolerance=0.08).sum() >= least(clips):
                 ranked = others[np.argsort(-similar(i, j)[others], kind="stable")]
                 hits = [tempo_hit(bpm[ranked[:k]], wanted, tolerance=t, octaves=o) for t, o, k in METRICS.values()]
                 found.append([float(hit.mean()) for hit in hits])
                 owner.append(i)
     return np.array(found).reshape(-1, len(METRICS)), np.array(owner, np.int64)
+
+
+def least(clips: Sequence[Clip]) -> int:
+    """How many tracks in the wanted band a query must have."""
+    return min(LEAST, len(clips) // 10)
 
 
 def by_vectors(queries: Vectors, gallery: Vectors) -> Callable[[int, int], Vectors]:
@@ -131,7 +137,7 @@ def by_group(name: str, system: str, scored: Shares, clips: Sequence[Clip]) -> l
 
 def material(encoder: str, workers: int, songs: int | None) -> tuple[Pairs, Pairs]:
     """Clips at nine tempi of songs and games to train, and of those to validate."""
-    music, drawn = load("game-music"), np.random.default_rng(SEED)
+    music, drawn = opened("game-music"), np.random.default_rng(SEED)
     sides = []
     for side, data in splits(songs or tempo_prediction.songs(encoder)).items():
         if side in GAMES:
@@ -189,12 +195,8 @@ def ablations(
         transform = made()
         for name, (clips, held) in sets.items():
             scored = retrieval(by_vectors(moved(transform, held.gallery, INSIDE), held.gallery), clips, INSIDE)
-            row = next(
-                row
-                for row in rows_of(f"Ablations of the learned translation: {encoder}", said, scored)
-                if row.metric == GOAL_METRIC
-            )
-            rows.append(Row(row.data, said, name, row.value, row.n, "", row.low, row.high))
+            data = f"Ablations of the learned translation: {encoder}"
+            rows += [replace(row, metric=name) for row in rows_of(data, said, scored) if row.metric == GOAL_METRIC]
     return rows
 
 
@@ -215,7 +217,7 @@ def agreement(name: str, clips: list[Clip], timbre: Vectors, rhythm: Held, chrom
         others = np.delete(np.arange(len(clips)), i)
         alike = JOINT["timbre"] * (timbre[others] @ timbre[i])
         for j, factor in enumerate(INSIDE):
-            if tempo_hit(bpm[others], bpm[i] * factor, tolerance=0.08).sum() < LEAST:
+            if tempo_hit(bpm[others], bpm[i] * factor, tolerance=0.08).sum() < least(clips):
                 continue
             owner.append(i)
             for system, query in (("plain", rhythm.gallery[i]), ("translated", queries[i, j])):

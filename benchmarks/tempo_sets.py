@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from glissando.audio import Audio, read, resample, stretch
 from glissando.audio.scores import Part, Played, render, soundfonts
 from glissando.cli.demo import fetch_tracks
-from glissando.data import DataSet, Entry, load, official
+from glissando.data import DataSet, Entry, Split, load, official
 from glissando.encoders import Encoder
 from glissando.paths import aside, cache_dir
 from glissando.tasks.tempo import local_rates
 from glissando.training import draw_split, load_recipe
-from glissando.training.choosing import chosen
+from glissando.training.choosing import matching
 
 RATE, CLIP = 16_000, 30.0  # of clips: Hz, seconds
 RECIPE = "tempo/renders"  # whose songs to test are ours
@@ -27,6 +28,8 @@ PIECES = 120  # of ASAP
 CACHE = cache_dir() / "benchmarks" / "tempo"
 
 Wave = NDArray[np.float32]
+
+opened = cache(load)  # (which takes seconds)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def middle(wave: Wave, factor: float) -> Wave:
 
 def games() -> Iterator[Clip]:
     """Real music of games that train nothing, with the tempo on which two models of tempocnn agree."""
-    data = load("game-music")
+    data = opened("game-music")
     for key in official(data).parts["test"]:
         labels = data[key].annotations.labels
         if "tempo" in labels:
@@ -70,12 +73,19 @@ def first_takes(data: DataSet) -> DataSet:
     return data.subset([key for key, entry in data.items() if entry.annotations.labels["take"] == ("0",)])
 
 
+@cache
+def of_recipe() -> tuple[DataSet, Split]:
+    """What the recipe takes of the renders, and how it parts that."""
+    part = load_recipe(RECIPE).data
+    data = matching(opened(part.name), part)
+    return data, draw_split(data, part)
+
+
 def renders() -> Iterator[Clip]:
     """Songs that the recipe keeps for the test, played by a soundfont that it leaves out; 26 s before any stretch."""
-    part = load_recipe(RECIPE).data
-    data = chosen(part)
-    pieces = {data[key].groups["piece"] for key in draw_split(data, part).parts["test"]}
-    for key, entry in first_takes(load("tempo-renders")).items():
+    data, split = of_recipe()
+    pieces = {data[key].groups["piece"] for key in split.parts["test"]}
+    for key, entry in first_takes(opened("tempo-renders")).items():
         labels = entry.annotations.labels
         if labels["soundfont"] == (UNSEEN,) and entry.groups["piece"] in pieces:
             yield Clip(key, entry.groups["piece"], float(labels["tempo"][0]), _whole(entry), labels)
@@ -87,7 +97,7 @@ def _whole(entry: Entry) -> Callable[[float], Wave]:
 
 def performances() -> Iterator[Clip]:
     """Piano performances with rubato, one of every piece; their tempo is that of the beats around the middle."""
-    data, folder = load("asap"), CACHE / "asap"
+    data, folder = opened("asap"), CACHE / "asap"
     folder.mkdir(parents=True, exist_ok=True)
     font = next(font for font in soundfonts() if font.stem == UNSEEN)
     pieces: set[str] = set()
@@ -99,16 +109,19 @@ def performances() -> Iterator[Clip]:
         if piece in pieces or not np.isfinite(bpm) or centre < CLIP or len(pieces) >= PIECES:
             continue
         pieces.add(piece)
-        path = folder / f"{key}.npy"
+        near = notes[np.abs(notes[:, 0] - centre) < CLIP]
+        yield Clip(key, piece, bpm, _rendered(near, font, folder / f"{key}.npy"), entry.annotations.labels)
+
+
+def _rendered(notes: NDArray[np.float64], font: Path, path: Path) -> Callable[[float], Wave]:
+    def sound(factor: float) -> Wave:
         if not path.exists():
-            near = notes[np.abs(notes[:, 0] - centre) < CLIP]
-            played = [Played(on - near[0, 0], off - near[0, 0], int(pitch), 80) for on, off, pitch in near.tolist()]
-            np.save(path, render([Part(played)], soundfont=font, sample_rate=RATE))
-        yield Clip(key, piece, bpm, _rendered(path), entry.annotations.labels)
+            played = [Played(on - notes[0, 0], off - notes[0, 0], int(pitch), 80) for on, off, pitch in notes.tolist()]
+            with aside(path) as part, part.open("wb") as file:
+                np.save(file, render([Part(played)], soundfont=font, sample_rate=RATE))
+        return middle(np.load(path), factor)
 
-
-def _rendered(path: Path) -> Callable[[float], Wave]:
-    return lambda factor: middle(np.load(path), factor)
+    return sound
 
 
 def demo() -> Iterator[Clip]:

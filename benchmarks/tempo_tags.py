@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from report import Row, bootstrap
-from tempo_sets import RATE, SETS, Clip, demo, embedded, first_takes, renders
+from tempo_sets import RATE, SETS, Clip, demo, embedded, first_takes, opened, renders
 
 import glissando.encoders
 from glissando.audio import resample
-from glissando.data import Entry, load
+from glissando.data import Entry
 from glissando.latent import Contour, ShiftTranslator, translations
 from glissando.latent.contour import FACTORS
 from glissando.library.embedding import unit
@@ -31,7 +31,7 @@ Vectors = NDArray[np.float32]
 
 def every_render() -> Iterator[Clip]:
     """Songs to test by all soundfonts: each at three tempi, by three bands."""
-    wanted, data = {clip.group for clip in renders()}, first_takes(load("tempo-renders"))
+    wanted, data = {clip.group for clip in renders()}, first_takes(opened("tempo-renders"))
     for key, entry in data.items():
         if entry.groups["piece"] in wanted:
             labels = entry.annotations.labels
@@ -41,7 +41,7 @@ def every_render() -> Iterator[Clip]:
 
 def loops() -> Iterator[Clip]:
     """Clips of instruments, the first beat of each repeated at a tempo drawn from 60 to 180 BPM."""
-    for key, entry in load("instruments").items():
+    for key, entry in opened("instruments").items():
         bpm = float(60 * 3 ** np.random.default_rng([SEED, sum(key.encode())]).random())
         labels = {"instrument": next(iter(entry.annotations.labels.values()))}
         yield Clip(f"loop-{key}", key, bpm, lambda _, entry=entry, bpm=bpm: looped(entry, bpm), labels)

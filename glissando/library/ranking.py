@@ -28,9 +28,9 @@ Queries = Sequence[Sought]
 EVERYTHING = Filter()
 PROBES, PROBES_BATCH = 40, 16  # partitions to look into, for one query and for each of several that share candidates
 PROBES_MEMORY, PROBES_MEMORY_BATCH = 60, 30  # the same in memory
-PROBES_POINT = 4  # and for each point of a contour; in memory its points share theirs
+PROBES_POINT = 3  # and for each point of a contour; in memory its points share theirs
 SHARED, SHARED_LEAST = 3, 30  # several queries share as many candidates as three have; each brings this many at least
-OF_POINT, OF_POINT_MEMORY = 0.3, 0.6  # share of the wanted rows that each point of a contour brings
+OF_POINT = 0.6  # share of the wanted rows that each point of a contour brings
 ASKED = 2  # every so many points of a contour are asked for; those between would bring the same rows
 WIDE = 0.05  # share of rows that pass a filter from which that many partitions are enough
 FEW = 5000  # rows that pass a filter: so few are faster scored exactly than sought in the index
@@ -115,7 +115,7 @@ def _in_memory(
     wider = (size / max(1, some)) ** 0.75  # the fewer rows pass, the further away they are
     joint = _joint(store, queries, weights)
     probes = PROBES_MEMORY_BATCH if _together(joint) else PROBES_MEMORY
-    limit = _share(joint, depth, OF_POINT_MEMORY)
+    limit = _share(joint, depth)
     found = memory.nearest(table, joint, passing=passing, limit=limit, probes=round(wider * probes))
     return _best(found, table, queries, weights, depth, complete=some <= limit)
 
@@ -131,7 +131,7 @@ def _by_index(
         return None
     joint, columns = _joint(store, queries, weights), _columns(table, weights)
     probes = PROBES_POINT if _curved(joint) else PROBES_BATCH if _together(joint) else PROBES
-    probes, limit = round(max(1.0, (WIDE * size / some) ** 0.5) * probes), _share(joint, depth, OF_POINT)
+    probes, limit = round(max(1.0, (WIDE * size / some) ** 0.5) * probes), _share(joint, depth)
     found = vector_index.nearest(store, table, joint, columns=columns, where=where, limit=limit, probes=probes)
     return _best(found, table, queries, weights, depth, complete=False)
 
@@ -161,11 +161,11 @@ def _together(joint: Sequence[Vectors]) -> bool:
     return len(joint) > 1 and not _curved(joint)
 
 
-def _share(joint: Sequence[Vectors], depth: int, of_point: float) -> int:
+def _share(joint: Sequence[Vectors], depth: int) -> int:
     """Candidates that each of several queries brings, or each point of a contour."""
     if _together(joint):
         return max(SHARED_LEAST, SHARED * depth // len(joint))
-    return max(SHARED_LEAST, round(of_point * depth)) if _curved(joint) else depth
+    return max(SHARED_LEAST, round(OF_POINT * depth)) if _curved(joint) else depth
 
 
 def _joint(store: Store, queries: Queries, weights: Mapping[str, float]) -> list[Vectors]:

@@ -93,7 +93,29 @@ def chosen(part: Source) -> DataSet:
     RecipeError
         If there are none.
     """
-    data = load(part.name)
+    return matching(load(part.name), part)
+
+
+def matching(data: DataSet, part: Source) -> DataSet:
+    """Choose from a data set that is open already.
+
+    Parameters
+    ----------
+    data : DataSet
+        All of it.
+    part : Source
+        Which entries.
+
+    Returns
+    -------
+    DataSet
+        Those with audio and with the labels that the recipe wants.
+
+    Raises
+    ------
+    RecipeError
+        If there are none.
+    """
     wanted = {name: {value} if isinstance(value, str) else {*value} for name, value in part.where.items()}
     keys = [
         key
