@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,17 @@ def test_a_library_is_searched_by_words(folder: Path, tmp_path: Path, monkeypatc
         deaf.search(text="slow piano")
     with pytest.raises(ModelError, match="an empty text says nothing"):
         library.search(text=" ")
+
+
+def test_what_transformers_changes_in_torch_does_not_stay(folder: Path) -> None:
+    """In a fresh process: while it loads, torch.linspace is another, and torch must not keep that for good."""
+    code = (
+        "import torch\nfrom glissando import encoders\n"
+        f"encoders.load('clap', weights={str(folder)!r})\n"
+        "with torch.device('meta'):\n    assert torch.linspace(0, 1, 3).is_meta\n"
+        "encoders.load('gliss-music')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_weights_that_are_not_there_are_one_sentence(

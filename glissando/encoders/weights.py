@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -195,7 +196,7 @@ def of_other_weights(card: EncoderCard, weights: Path) -> EncoderCard:
 
 @contextmanager
 def told_in_a_sentence(name: str, folder: Path | None, hub: str, remedy: str = "") -> Iterator[None]:
-    """Turn whatever goes wrong with a hub's files into one sentence.
+    """Turn whatever goes wrong with a hub's files, as transformers reads them, into one sentence.
 
     Parameters
     ----------
@@ -218,6 +219,10 @@ def told_in_a_sentence(name: str, folder: Path | None, hub: str, remedy: str = "
     ModelError
         If reading fails.
     """
+    with torch.device(
+        "cpu"
+    ):  # torch lists its factories now, before transformers puts another torch.linspace among them
+        torch.empty(0)
     try:
         yield
     except ModelError:
