@@ -36,7 +36,8 @@ def energy_score(samples: Tensor, truth: Tensor) -> Tensor:
     """
     if len(samples) < 2 or samples.shape[1:] != truth.shape:
         raise GlissandoError(
-            f"samples of shape {tuple(samples.shape)} for a truth of shape {tuple(truth.shape)}; give two or more of its shape"
+            f"samples of shape {tuple(samples.shape)} for a truth of shape {tuple(truth.shape)}; give two or more of "
+            "its shape"
         )
     many, flat = samples.flatten(2).double(), truth.flatten(1).double()
     size = flat.shape[1] ** 0.5

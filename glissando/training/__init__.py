@@ -5,11 +5,14 @@ from .choosing import draw_split
 from .codec import Autoencoding
 from .conditions import Conditions
 from .contrastive import Contrastive
+from .diffusion import Diffusion
 from .distances import METRICS, Score, Sounds, SoundScore, class_probabilities, compare, embed_sounds, score_each
 from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
 from .export import export
 from .fit import evaluate, resume, train
+from .flow import Flow
+from .gan import GAN
 from .generative import Generative
 from .generator import Generator
 from .leaderboard import SHOWN as SHOWN_METRICS
@@ -28,6 +31,7 @@ from .vicreg import VICReg
 
 __all__ = [
     "FLOORS",
+    "GAN",
     "METRICS",
     "PARADIGMS",
     "POOLS",
@@ -39,7 +43,9 @@ __all__ = [
     "Conditions",
     "Contrastive",
     "DataPart",
+    "Diffusion",
     "Estimator",
+    "Flow",
     "Generative",
     "Generator",
     "Leaderboard",

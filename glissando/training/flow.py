@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import ModelError
@@ -196,7 +197,9 @@ class Flow(Continuous):
         if start is not None:
             known = torch.zeros_like(noise)
             known[:, : start.shape[1]] = start
-            velocity = self.hold(velocity, known, (torch.arange(noise.shape[1]) < start.shape[1])[:, None].to(noise.device))
+            velocity = self.hold(
+                velocity, known, (torch.arange(noise.shape[1]) < start.shape[1])[:, None].to(noise.device)
+            )
         steps, method = self._steps(**options)
         return self.follow(velocity, noise, steps=steps, method=method, first=0.0, generator=generator)
 
@@ -269,7 +272,8 @@ class Flow(Continuous):
             both = self._told(
                 model, torch.cat([points, points]), torch.cat([times, times]), torch.cat([asked, nothing])
             )
-            return guided(*both.chunk(2), guidance)
+            conditional, unconditional = both.chunk(2)
+            return guided(conditional, unconditional, guidance)
 
         return _tell
 

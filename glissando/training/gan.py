@@ -1,4 +1,4 @@
-"""A generative adversarial network over the latents of a codec: one model makes notes, another tells them from true ones."""
+"""A generative adversarial network over latents: one model makes notes, another tells them from true ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .paradigm import PARADIGMS, Batch
 
 @PARADIGMS.register("gan")
 class GAN(Continuous):
-    """Conditional generator and discriminator with hinge losses, and a penalty on the discriminator's slope at true notes.
+    """Conditional generator and discriminator, with hinge losses and a penalty on slopes at true notes.
 
     Both sides learn from one number, each through the other held still, so that one optimizer serves both.
 

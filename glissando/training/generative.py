@@ -41,14 +41,14 @@ class Generative(Paradigm):
 
     Attributes
     ----------
-    options : mapping of str to float
+    options : mapping of str to float or str
         What `sample` takes beside its other arguments, with defaults.
     guidance : float
         What `sample` is asked with by default; see `glissando.nn.guided`.
     """
 
     augmented: ClassVar[str] = "feature"
-    options: ClassVar[Mapping[str, float]] = {}
+    options: ClassVar[Mapping[str, Any]] = {}
     guidance: ClassVar[float] = 1.0
 
     def __init__(
@@ -161,7 +161,7 @@ class Generative(Paradigm):
         guidance: float,
         generator: torch.Generator,
         start: Tensor | None = None,
-        **options: float,
+        **options: Any,
     ) -> Tensor:
         """Make latents.
 
@@ -179,7 +179,7 @@ class Generative(Paradigm):
             Of random numbers.
         start : Tensor, optional, shape=(batch, fewer frames, dim)
             Latents that they begin with.
-        **options : float
+        **options : float or str
             As named in ``options``, all of them.
 
         Returns
@@ -188,17 +188,17 @@ class Generative(Paradigm):
             Latents for the codec.
         """
 
-    def checked(self, options: Mapping[str, float]) -> dict[str, float]:
+    def checked(self, options: Mapping[str, float | str]) -> dict[str, Any]:
         """Fill up options with defaults, and refuse those that there are not.
 
         Parameters
         ----------
-        options : mapping of str to float
+        options : mapping of str to float or str
             Of `sample`.
 
         Returns
         -------
-        dict of str to float
+        dict of str to float or str
             All of them.
 
         Raises

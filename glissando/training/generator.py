@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from torch import Tensor
 from ..audio import Audio, resample
 from ..codecs import Codec, Latents
 from ..errors import ModelError
+from .flow import Flow
 from .generative import Generative
 from .network import Network
 from .runs import Run
 
 TOGETHER = 16  # sounds that are made at once
 LONGEST = 60.0  # seconds
+VARIED = 0.4  # amount by which whole sounds are varied
 Waveforms = NDArray[np.float32]
 
 
@@ -88,7 +91,7 @@ class Generator:
         guidance: float | None = None,
         start: Audio | None = None,
         told: Callable[[int], None] | None = None,
-        **options: float,
+        **options: float | str,
     ) -> Waveforms:
         """Make sounds.
 
@@ -107,7 +110,7 @@ class Generator:
             What all of them go on from.
         told : callable, optional
             Called with the number of sounds that are done.
-        **options : float
+        **options : float or str
             Of the paradigm, such as ``temperature``.
 
         Returns
@@ -136,6 +139,85 @@ class Generator:
                     start=None if begun is None else begun.expand(len(few), -1, -1), **given,
                 )  # fmt: skip
                 made.append(self.sound(latents))
+                if told is not None:
+                    told(sum(map(len, made)))
+        return np.concatenate(made)
+
+    def vary(
+        self,
+        audio: Audio,
+        *,
+        amount: float | None = None,
+        part: tuple[float, float] | None = None,
+        wanted: Mapping[str, object] | None = None,
+        count: int = 1,
+        seed: int = 0,
+        guidance: float | None = None,
+        told: Callable[[int], None] | None = None,
+        **options: float | str,
+    ) -> Waveforms:
+        """Make variations of a sound, or of a part of it (inpainting).
+
+        Parameters
+        ----------
+        audio : Audio
+            The sound.
+        amount : float, optional
+            From 0, which leaves the sound as the codec gives it, to 1, which forgets it; without, 0.4 of a whole sound
+            and 1 of a part.
+        part : (float, float), optional
+            Seconds from and to which it is made anew. Latents of the rest stay as they are.
+        wanted : mapping, optional
+            What it shall be, as of `generate`.
+        count : int
+            How many.
+        seed : int
+            Of what is drawn.
+        guidance : float, optional
+            As of `generate`.
+        told : callable, optional
+            Called with the number of sounds that are done.
+        **options : float or str
+            Of the paradigm, such as ``steps``.
+
+        Returns
+        -------
+        ndarray, shape=(count, samples)
+            At ``sample_rate``, as long as the sound, within -1..1.
+
+        Raises
+        ------
+        ModelError
+            If the generator can't, or does not know how, or amount or part make no sense.
+        """
+        if not isinstance(self.paradigm, Flow):
+            raise ModelError("this generator makes no variations; take a run of the paradigm flow or diffusion")
+        if not 0 < audio.duration <= LONGEST:
+            raise ModelError(f"a sound of {audio.duration:g} seconds can't be varied; give up to {LONGEST:g}")
+        amount = (VARIED if part is None else 1.0) if amount is None else amount
+        if not 0 <= amount <= 1 or count < 1:
+            raise ModelError(f"{count} variations by {amount:g}; ask for 1 or more, by an amount from 0 to 1")
+        given, given_options = self.latents(audio), self.paradigm.checked(options)
+        keep = torch.zeros(given.shape[1], dtype=torch.bool)
+        if part is not None:
+            first, last = part
+            if not 0 <= first < last or first >= audio.duration:
+                raise ModelError(
+                    f"there is nothing from {first:g} to {last:g} s of a sound of {audio.duration:g} s to make anew"
+                )
+            rate = self.feature.frame_rate
+            keep[:] = True
+            keep[int(first * rate) : math.ceil(last * rate)] = False
+        guidance = self.paradigm.guidance if guidance is None else guidance
+        numbers = torch.tensor([self.paradigm.conditions.numbers(wanted or {})] * count)
+        random, made = torch.Generator().manual_seed(seed), []
+        with torch.inference_mode():
+            for few in torch.split(numbers, TOGETHER):
+                latents = self.paradigm.vary(
+                    self.network.model, few, given, amount=amount, keep=keep, guidance=guidance, generator=random,
+                    **given_options,
+                )  # fmt: skip
+                made.append(self.sound(latents)[:, : math.ceil(audio.duration * self.sample_rate)])
                 if told is not None:
                     told(sum(map(len, made)))
         return np.concatenate(made)
