@@ -195,11 +195,9 @@ class Flow(Continuous):
         """
         velocity = self._velocity(model, conditions, guidance)
         if start is not None:
-            known = torch.zeros_like(noise)
-            known[:, : start.shape[1]] = start
-            velocity = self.hold(
-                velocity, known, (torch.arange(noise.shape[1]) < start.shape[1])[:, None].to(noise.device)
-            )
+            known = F.pad(start, (0, 0, 0, noise.shape[1] - start.shape[1]))
+            begun = torch.arange(noise.shape[1], device=noise.device) < start.shape[1]
+            velocity = self.hold(velocity, known, begun[:, None])
         steps, method = self._steps(**options)
         return self.follow(velocity, noise, steps=steps, method=method, first=0.0, generator=generator)
 
