@@ -25,6 +25,8 @@ from .probes import PROBES, Question, probe
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+from .sheets import draw_sheet
+from .tokens import Tokens
 from .translation import TASK as TRANSLATION
 from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
 from .vicreg import VICReg
@@ -60,12 +62,14 @@ __all__ = [
     "Score",
     "SoundScore",
     "Sounds",
+    "Tokens",
     "TrainPart",
     "Translation",
     "TranslationRecipe",
     "VICReg",
     "class_probabilities",
     "compare",
+    "draw_sheet",
     "draw_split",
     "embed_entries",
     "embed_sounds",

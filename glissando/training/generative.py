@@ -41,12 +41,15 @@ class Generative(Paradigm):
 
     Attributes
     ----------
+    latents : Latents
+        The feature, and the codec.
     options : mapping of str to float or str
         What `sample` takes beside its other arguments, with defaults.
     guidance : float
         What `sample` is asked with by default; see `glissando.nn.guided`.
     """
 
+    latents: Latents
     augmented: ClassVar[str] = "feature"
     options: ClassVar[Mapping[str, Any]] = {}
     guidance: ClassVar[float] = 1.0
@@ -61,7 +64,7 @@ class Generative(Paradigm):
             raise ValueError(f"drop must be at least 0 and below 1, got {drop}")
         self.drop = drop
         self.conditions = Conditions(conditions or {}, dim)
-        self.__dict__["feature"] = feature  # (not as a layer: the codec is neither learned nor kept)
+        self.__dict__["latents"] = feature  # (not as a layer: the codec is neither learned nor kept)
 
     def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
         """Find what can be asked for, unless the recipe says it.
@@ -111,9 +114,7 @@ class Generative(Paradigm):
         Beginnings
             With ``conditions``, classes as `Conditions.of` tells them.
         """
-        found = Beginnings(
-            network.cache(), entries, frames=part.patch, silence=self.__dict__["feature"].silence(), progress=told
-        )
+        found = Beginnings(network.cache(), entries, frames=part.patch, silence=self.latents.silence(), progress=told)
         found.tensors["conditions"] = torch.tensor([self.conditions.of(entry) for entry in entries])
         return found
 
@@ -204,11 +205,13 @@ class Generative(Paradigm):
         Raises
         ------
         ModelError
-            Naming what there is.
+            Naming what there is, or the one that is no number.
         """
-        for name in options:
+        for name, value in options.items():
             if name not in self.options:
                 raise ModelError(f"this generator takes no {name}; it takes {', '.join(self.options) or 'nothing'}")
+            if (word := isinstance(self.options[name], str)) != isinstance(value, str):
+                raise ModelError(f"{name} must be a {'word' if word else 'number'}, got {value}")
         return {**self.options, **options}
 
     def scores(
