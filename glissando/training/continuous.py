@@ -31,7 +31,7 @@ class Continuous(Generative):
     """Learn to make latents as they are, without codes: from noise, by a model that is told a vector ``condition``.
 
     The model takes noise or noisy latents, ``[batch, 1, dim, frames]``, and gives ``[batch, frames, dim]``. Latents are
-    standardised, every dimension by the training data.
+    standardised, every dimension by the training data, and what is made stays within its range.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ class Continuous(Generative):
     given: ClassVar[Mapping[str, int]] = {"condition": CONDITION}
     mean: Tensor
     scale: Tensor
+    lowest: Tensor
+    highest: Tensor
 
     def __init__(
         self,
@@ -70,6 +72,8 @@ class Continuous(Generative):
         self.mix = nn.Sequential(nn.SiLU(), nn.Linear(CONDITION, CONDITION), nn.SiLU())  # (so that fields can interact)
         self.register_buffer("mean", torch.zeros(self.dim))
         self.register_buffer("scale", torch.ones(self.dim))
+        self.register_buffer("lowest", torch.full((self.dim,), -torch.inf))
+        self.register_buffer("highest", torch.full((self.dim,), torch.inf))
 
     def examples(
         self,
@@ -136,7 +140,7 @@ class Continuous(Generative):
 
     @torch.no_grad()
     def prepare(self, model: Model, examples: Dataset[Batch], *, seed: int) -> None:
-        """Find mean and standard deviation of every dimension.
+        """Find mean, standard deviation and range of every dimension.
 
         Parameters
         ----------
@@ -147,10 +151,13 @@ class Continuous(Generative):
         seed : int
             Not used.
         """
-        sums = torch.zeros(3, self.dim, dtype=torch.float64)
+        sums, ends = torch.zeros(3, self.dim, dtype=torch.float64), []
         for batch in DataLoader(examples, TOGETHER):
             x = batch["feature"][:, 0].transpose(0, 1).flatten(1).double()
             sums += torch.stack([torch.full((self.dim,), x.shape[1]), x.sum(1), x.square().sum(1)])
+            ends.append(torch.stack(x.aminmax(dim=1)))
+        self.lowest.copy_(torch.stack(ends)[:, 0].amin(0))
+        self.highest.copy_(torch.stack(ends)[:, 1].amax(0))
         mean = sums[1] / sums[0]
         self.mean.copy_(mean)
         self.scale.copy_((sums[2] / sums[0] - mean.square()).clamp_min(0).sqrt().clamp_min(FLAT))
@@ -169,6 +176,21 @@ class Continuous(Generative):
             Of mean 0 and variance 1, over all training data.
         """
         return (latents - self.mean) / self.scale
+
+    def restored(self, made: Tensor) -> Tensor:
+        """Undo `standard`, within the range of the training data, so that the codec hears nothing that it can't know.
+
+        Parameters
+        ----------
+        made : Tensor, shape=(batch, frames, dim)
+            Standardised.
+
+        Returns
+        -------
+        Tensor, shape=(batch, frames, dim)
+            Latents for the codec.
+        """
+        return (made * self.scale + self.mean).clamp(self.lowest, self.highest)
 
     def data(self, batch: Batch) -> Tensor:
         """Standardise the latents of a batch.
@@ -285,7 +307,7 @@ class Continuous(Generative):
         noise = drawn((len(conditions), frames, self.dim), generator, self.mean)
         begun = None if start is None else self.standard(start)
         made = self.make(model, conditions, noise, guidance=guidance, generator=generator, start=begun, **options)
-        found = made * self.scale + self.mean
+        found = self.restored(made)
         return found if start is None else torch.cat([start, found[:, start.shape[1] :]], 1)
 
 

@@ -250,7 +250,7 @@ class Flow(Continuous):
         made = self.follow(
             velocity, points, steps=max(1, round(amount * steps)), method=method, first=1 - amount, generator=generator
         )
-        return torch.where(keep[:, None], given, made * self.scale + self.mean)
+        return torch.where(keep[:, None], given, self.restored(made))
 
     def _steps(self, *, steps: float | str, method: float | str) -> tuple[int, str]:
         if not isinstance(steps, (int, float)) or not 1 <= steps <= MOST_STEPS or steps != int(steps):
