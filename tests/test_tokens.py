@@ -84,7 +84,11 @@ def test_notes_have_the_pitch_that_is_asked_for(generator: Generator) -> None:
         for one in ("f", "p")
     )
     assert loud > 2 * soft
-    ends = np.abs(generator.generate(wanted * 3, seconds=SECONDS, temperature=0.7)[:, -RATE // 10 :]).max(1).reshape(3, 2, 4)
+    ends = (
+        np.abs(generator.generate(wanted * 3, seconds=SECONDS, temperature=0.7)[:, -RATE // 10 :])
+        .max(1)
+        .reshape(3, 2, 4)
+    )
     reed, string = np.median(ends, axis=(0, 2))
     assert string < reed / 2, "a string has ended there, which is silence"
 
