@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from glissando.errors import RecipeError
 from glissando.nn import BRICKS, AutoPool, Film, Model, SincFilters, StochasticDepth, Transformer, build
 from glissando.nn.attention import Attention, sinusoids
 
@@ -58,10 +59,16 @@ EXAMPLES = {
     "transformer/sinusoidal": ({"heads": 2, "positions": "sinusoidal", "causal": True}, SEQUENCE, (10, 8)),
     "transformer/token": ({"heads": 2, "positions": "none", "output": "token"}, SEQUENCE, (8,)),
     "transformer/context": ({"heads": 2, "context": "memory"}, SEQUENCE, (10, 8)),
+    "transformer/film": ({"heads": 2, "film": "condition"}, SEQUENCE, (10, 8)),
     "subpixel2d": ({"bins": 2}, MAP, (1, 24, 10)),
     "unet2d": ({"channels": 4, "depth": 2, "film": "condition"}, MAP, (4, 12, 10)),
     "unet2d/interpolated": (
         {"channels": 4, "depth": 2, "upsampling": "interpolated", "join": "add", "stride": [2, 3]},
+        MAP,
+        (4, 12, 10),
+    ),
+    "unet2d/residual": (
+        {"channels": 4, "depth": 2, "blocks": "residual", "norm": "layer", "stride": [1, 2], "film": "condition"},
         MAP,
         (4, 12, 10),
     ),
@@ -408,6 +415,34 @@ def test_a_unet_carries_details_around_the_bottom() -> None:
         nn.init.zeros_(up.weight)
     x = noise(1, 1, 16, 16)
     assert layer(x).std(3).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("unet2d", {"channels": 4, "depth": 2, "blocks": "residual", "norm": "layer"}),
+        ("unet2d", {"channels": 4, "depth": 2}),
+        ("transformer", {"heads": 2}),
+    ],
+)
+def test_a_vector_changes_what_films_give(name: str, arguments: dict[str, object]) -> None:
+    """At first the vector says nothing; once it has learned to, every position hears it, and each example its own."""
+    shape = (2, 3, 8, 8) if name == "unet2d" else (2, 6, 8)
+    spec = {"part": {name: {**arguments, "film": "condition"}}}
+    model = build(spec, torch.empty(shape), given={"condition": torch.empty(2, 5)}).eval()
+    x, one, other = noise(*shape), noise(2, 5), noise(2, 5, seed=1)
+    assert torch.equal(model(x, condition=one), model(x, condition=other))
+    films = [layer for layer in model.modules() if isinstance(layer, Film)]
+    for film in films:
+        nn.init.normal_(film.affine.weight)
+    changed = model(x, condition=torch.stack([one[0], other[1]])) != model(x, condition=one)
+    assert films and not changed[0].any() and changed[1].any(0).all()
+
+
+def test_a_transformer_has_a_context_or_a_film() -> None:
+    given = {"memory": torch.empty(2, 3, 4), "condition": torch.empty(2, 5)}
+    with pytest.raises(RecipeError, match="a context or a film, not both"):
+        build({"part": {"transformer": {"context": "memory", "film": "condition"}}}, torch.empty(2, 6, 8), given=given)
 
 
 def test_stochastic_depth_keeps_the_expectation() -> None:

@@ -1,4 +1,4 @@
-"""Bricks of generation: code patterns there and back, a past that changes nothing, samplers, rectified flow."""
+"""Bricks of generation: code patterns there and back, a past that changes nothing, samplers, flow and diffusion."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from glissando.nn import (
     CODE_PATTERNS,
     CodePattern,
     Past,
+    TimeEmbedding,
+    cosine_schedule,
+    denoise,
     draw,
     guided,
+    held,
+    held_on_the_circle,
     integrate,
     keep_top_k,
     keep_top_p,
     logit_normal_times,
+    on_the_circle,
     on_the_line,
 )
 
@@ -243,3 +249,99 @@ def test_integrators_refuse() -> None:
     for how in ({"steps": 0}, {"steps": 3, "method": "heun"}):
         with pytest.raises(ValueError, match="take 1 or more, by one of euler, midpoint"):
             integrate(velocity, torch.zeros(1, 1), **how)
+
+
+def swirl(points: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+    """Of the circles from N(0, 1) to N(2, 0.5²): E[s data - a noise | point], by the regression of Gaussians."""
+    a, s = (each[:, None] for each in cosine_schedule(times))
+    variance = (a * STD) ** 2 + s**2
+    return s * MEAN + a * s * (STD**2 - 1) / variance * (points - a * MEAN)
+
+
+@pytest.mark.parametrize("method", ["ddim", "ancestral"])
+def test_noise_is_denoised_to_the_data(method: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(6000, 1, generator=generator, dtype=torch.float64)
+    data = denoise(swirl, noise, steps=200, method=method, generator=generator)
+    assert data.mean() == pytest.approx(MEAN, abs=0.03)
+    assert data.std() == pytest.approx(STD, abs=0.03)
+
+
+def test_without_fresh_noise_the_way_is_that_of_the_flow() -> None:
+    """From the middle, too: all of N(0, 1) keep their order, so a sample is the scale and shift of its noise."""
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
+    torch.testing.assert_close(denoise(swirl, noise, steps=400), MEAN + STD * noise, rtol=0, atol=0.01)
+    a, s = (float(each) for each in cosine_schedule(torch.tensor(0.4)))
+    middle = a * MEAN + math.sqrt((a * STD) ** 2 + s**2) * noise
+    torch.testing.assert_close(denoise(swirl, middle, steps=400, first=0.4), MEAN + STD * noise, rtol=0, atol=0.01)
+
+
+def test_of_a_single_sound_one_step_is_enough() -> None:
+    """If there is but one thing to make, the velocity tells it from anywhere: a s data - noise is known."""
+    sound = torch.tensor([[0.3, -2.0]])
+
+    def only(points: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        a, s = (each[:, None] for each in cosine_schedule(times))
+        return (sound - a * points) / s
+
+    noise = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
+    for method in ("ddim", "ancestral"):
+        for steps in (1, 2, 30):
+            found = denoise(only, noise, steps=steps, method=method)
+            torch.testing.assert_close(found, sound.expand(4, 2), rtol=0, atol=1e-4)
+
+
+def test_fresh_noise_forgets_where_the_sample_began() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(4000, 1, generator=generator, dtype=torch.float64)
+    found = denoise(swirl, noise, steps=100, method="ancestral", generator=generator)
+    assert abs(float(torch.corrcoef(torch.cat([noise, found], 1).T)[0, 1])) < 0.06
+    again = [
+        denoise(swirl, noise, steps=5, method="ancestral", generator=torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(again[0], again[1]) and not torch.equal(again[0], again[2])
+
+
+def test_the_circle_keeps_the_variance_and_turns() -> None:
+    noise, data = torch.randn(2, 50_000, 1, generator=torch.Generator().manual_seed(0)).double()
+    for time, end in ((0.0, noise), (1.0, data)):
+        times = torch.full((len(noise),), time, dtype=torch.float64)
+        torch.testing.assert_close(on_the_circle(noise, data, times)[0], end)
+    times = torch.rand(len(noise), dtype=torch.float64)
+    points, velocity = on_the_circle(noise, data, times)
+    assert points.std() == pytest.approx(1, abs=0.02) and velocity.std() == pytest.approx(1, abs=0.02)
+    step = 1e-6
+    later, _ = on_the_circle(noise, data, times + step)
+    torch.testing.assert_close((later - points) / (step * math.pi / 2), velocity, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_what_is_held_ends_where_it_should_and_the_rest_does_not_notice(steps: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise, data = torch.randn(2, 3, 5, generator=generator).double()
+    keep = torch.tensor([True, False, False, True, False])
+    for method in ("euler", "midpoint"):
+        found = integrate(held(velocity, data, keep), noise, steps=steps, method=method)
+        torch.testing.assert_close(found[:, keep], data[:, keep])
+        free = integrate(velocity, noise, steps=steps, method=method)
+        torch.testing.assert_close(found[:, ~keep], free[:, ~keep])
+    for method in ("ddim", "ancestral"):
+        found = denoise(held_on_the_circle(swirl, data, keep), noise, steps=steps, method=method)
+        torch.testing.assert_close(found[:, keep], data[:, keep])
+
+
+def test_times_are_told_apart() -> None:
+    torch.manual_seed(0)
+    embed = TimeEmbedding(32)
+    vectors = embed(torch.linspace(0, 1, 101))
+    assert vectors.shape == (101, 32)
+    assert torch.pdist(vectors).min() > 0.01
+    with pytest.raises(ValueError, match="even dimension, not 31"):
+        TimeEmbedding(31)
+
+
+def test_denoising_refuses() -> None:
+    for how in ({"steps": 0}, {"steps": 3, "method": "euler"}):
+        with pytest.raises(ValueError, match="take 1 or more, by one of ddim, ancestral"):
+            denoise(swirl, torch.zeros(1, 1), **how)

@@ -3,9 +3,11 @@
 from . import builders
 from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes, segment_shares
 from .annotations import GROUPS, Annotations, F0Curve, Segment, hz_to_midi, midi_to_hz
+from .beginnings import Beginnings
 from .building import BUILDERS, BuildReport, Failure, build
 from .cache import FeatureCache
 from .cards import Card, card, names
+from .combinations import split_combinations
 from .dataset import DataSet, Entry, data_folder, load
 from .midi import read_notes, read_score
 from .patches import Patches
@@ -22,6 +24,7 @@ __all__ = [
     "ArrayInfo",
     "ArrayStore",
     "ArrayWriter",
+    "Beginnings",
     "BuildReport",
     "Card",
     "DataSet",
@@ -59,5 +62,6 @@ __all__ = [
     "segment_classes",
     "segment_shares",
     "split_by",
+    "split_combinations",
     "write_pyjama",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import RecipeError
 from ..paths import aside
-from .annotations import GROUPS
+from .annotations import COMBINATION, GROUPS
 from .dataset import DataSet
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
@@ -92,6 +92,8 @@ class Split:
                 raise RecipeError(f"split of {self.data}: entry {key!r} is in {seen[key]} and in {part}")
             seen[key] = part
             of = data[key].groups
+            if (pair := data[key].annotations.combination) is not None:
+                of[COMBINATION] = pair
             for kind in groups:
                 if kind not in of:
                     continue
@@ -150,8 +152,8 @@ class Split:
         ):
             raise RecipeError(f"{path}: is no split; it must hold parts, each a list of keys")
         group, seed = document.get("group"), document.get("seed")
-        if group not in (None, *GROUPS):
-            raise RecipeError(f"{path}: group is {group!r}; it must be one of {', '.join(GROUPS)}")
+        if group not in (None, *GROUPS, COMBINATION):
+            raise RecipeError(f"{path}: group is {group!r}; it must be one of {', '.join((*GROUPS, COMBINATION))}")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise RecipeError(f"{path}: seed is {seed!r}, not a whole number")
         keys = {name: tuple(members) for name, members in parts.items()}
@@ -189,16 +191,14 @@ def split_by(
     RecipeError
         If there are fewer groups than parts, or the fractions make no sense.
     """
-    fractions = dict(FRACTIONS if fractions is None else fractions)
-    if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
-        raise RecipeError(f"fractions of a split must be above 0 and have the sum 1; got {fractions}")
+    fractions = checked_fractions(fractions)
     groups = _grouped(data, group, seed)
     if len(groups) < len(fractions):
         raise RecipeError(
             f"data set {data.name}: has {len(groups)} groups ({group or 'entries'}), too few for {len(fractions)} parts"
         )
     parts = _deal(groups, {name: share * len(data) for name, share in fractions.items()})
-    return Split(data.name, _in_order(data, parts), group, "random", seed)
+    return Split(data.name, in_order(data, parts), group, "random", seed)
 
 
 def folds(data: DataSet, count: int, group: str | None = None, *, seed: int = 0) -> list[Split]:
@@ -292,7 +292,7 @@ def official_fold(data: DataSet, fold: str) -> Split:
         named = ", ".join(sorted(parts, key=_in_numbers)) or "none"
         raise RecipeError(f"data set {data.name}: has no fold {fold!r} to test beside others; its folds: {named}")
     return Split(
-        data.name, _in_order(data, {"train": train, "test": parts[fold]}), None, f"official, fold {fold} for the test"
+        data.name, in_order(data, {"train": train, "test": parts[fold]}), None, f"official, fold {fold} for the test"
     )
 
 
@@ -318,6 +318,30 @@ def official_folds(data: DataSet) -> list[Split]:
     if len(parts) < 3:
         raise RecipeError(f"data set {data.name}: has {len(parts)} official folds; at least 3 are needed here")
     return _rotated(data, [parts[name] for name in sorted(parts, key=_in_numbers)], None, "official")
+
+
+def checked_fractions(fractions: Mapping[str, float] | None) -> dict[str, float]:
+    """Refuse shares that are none.
+
+    Parameters
+    ----------
+    fractions : mapping, optional
+        See `split_by`.
+
+    Returns
+    -------
+    dict of str to float
+        Shares by part.
+
+    Raises
+    ------
+    RecipeError
+        If they are not above 0, or have another sum than 1.
+    """
+    fractions = dict(FRACTIONS if fractions is None else fractions)
+    if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise RecipeError(f"fractions of a split must be above 0 and have the sum 1; got {fractions}")
+    return fractions
 
 
 def _by_fold(data: DataSet) -> dict[str, list[str]]:
@@ -355,7 +379,21 @@ def _deal(groups: list[list[str]], wanted: Mapping[str, float]) -> dict[str, lis
     return parts
 
 
-def _in_order(data: DataSet, parts: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+def in_order(data: DataSet, parts: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """Put keys in the order of the data.
+
+    Parameters
+    ----------
+    data : DataSet
+        That was split.
+    parts : mapping
+        Keys by part.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The same parts.
+    """
     place = {key: i for i, key in enumerate(data)}
     return {name: tuple(sorted(keys, key=place.__getitem__)) for name, keys in parts.items()}
 
@@ -368,5 +406,5 @@ def _rotated(
         valid = parts[(i + 1) % len(parts)]
         held = {*test, *valid}
         chosen = {"train": [key for part in parts for key in part if key not in held], "valid": valid, "test": test}
-        made.append(Split(data.name, _in_order(data, chosen), group, f"{origin} fold {i + 1} of {len(parts)}", seed))
+        made.append(Split(data.name, in_order(data, chosen), group, f"{origin} fold {i + 1} of {len(parts)}", seed))
     return made

@@ -1,6 +1,7 @@
 """What the field's metric libraries lack."""
 
 from .chords import chord_scores
+from .energy import energy_score
 from .frechet import Extrapolated, Gaussian, frechet_at_infinity, frechet_distance
 from .inception import inception_score
 from .kernel import KernelDistance, kernel_distance, mean_discrepancy
@@ -17,6 +18,7 @@ __all__ = [
     "KernelDistance",
     "Memorisation",
     "chord_scores",
+    "energy_score",
     "frechet_at_infinity",
     "frechet_distance",
     "halves",

@@ -7,7 +7,8 @@ from .bricks import ACTIVATIONS, BRICKS, Conditioned
 from .code_patterns import CODE_PATTERNS, CodePattern
 from .codebooks import Codebooks
 from .convolutions import convolution
-from .flow import guided, integrate, logit_normal_times, on_the_line
+from .diffusion import cosine_schedule, denoise, held_on_the_circle, on_the_circle
+from .flow import guided, held, integrate, logit_normal_times, on_the_line
 from .lags import Autocorrelation
 from .model import Model, Row, build
 from .patches import Patches
@@ -18,6 +19,7 @@ from .residual import StochasticDepth
 from .sampling import draw, keep_top_k, keep_top_p
 from .sequences import Recurrent, ToMap, ToSequence
 from .sincnet import SincFilters
+from .time_embedding import TimeEmbedding
 from .transformer import Transformer
 from .unet import UNet2d
 from .wiring import Film
@@ -47,6 +49,7 @@ __all__ = [
     "Squeezed",
     "Stack",
     "StochasticDepth",
+    "TimeEmbedding",
     "ToMap",
     "ToSequence",
     "Transformer",
@@ -56,11 +59,16 @@ __all__ = [
     "build",
     "conv_band_max",
     "convolution",
+    "cosine_schedule",
+    "denoise",
     "draw",
     "guided",
+    "held",
+    "held_on_the_circle",
     "integrate",
     "keep_top_k",
     "keep_top_p",
     "logit_normal_times",
+    "on_the_circle",
     "on_the_line",
 ]

@@ -7,8 +7,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def waves(positions: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Sines and cosines of positions at wavelengths from 2 pi to 20,000 pi.
+
+    Parameters
+    ----------
+    positions : Tensor, shape=(...)
+        Frames, or anything that should be told apart as finely as frames are.
+    dim : int
+        Twice the number of wavelengths.
+
+    Returns
+    -------
+    Tensor, Tensor
+        Sines and cosines, shape=(..., dim / 2).
+    """
+    rates = 10_000.0 ** (torch.arange(0, dim, 2, device=positions.device, dtype=torch.float32) / -dim)
+    angles = positions.float()[..., None] * rates
+    return angles.sin(), angles.cos()
+
+
 def sinusoids(frames: int, dim: int, *, device: torch.device | None = None, first: int = 0) -> tuple[Tensor, Tensor]:
-    """Sines and cosines of positions at wavelengths from 2 pi to 20,000 pi frames.
+    """Sines and cosines of the positions of frames; see `waves`.
 
     Parameters
     ----------
@@ -26,9 +46,7 @@ def sinusoids(frames: int, dim: int, *, device: torch.device | None = None, firs
     Tensor, Tensor
         Sines and cosines, shape=(frames, dim / 2).
     """
-    rates = 10_000.0 ** (torch.arange(0, dim, 2, device=device, dtype=torch.float32) / -dim)
-    angles = torch.arange(first, first + frames, device=device, dtype=torch.float32)[:, None] * rates
-    return angles.sin(), angles.cos()
+    return waves(torch.arange(first, first + frames, device=device), dim)
 
 
 def rotate(x: Tensor, sines: Tensor, cosines: Tensor) -> Tensor:

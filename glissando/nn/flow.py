@@ -58,7 +58,25 @@ def on_the_line(noise: Tensor, data: Tensor, times: Tensor) -> tuple[Tensor, Ten
     ----------
     Liu, Gong & Liu, "Flow straight and fast: learning to generate and transfer data with rectified flow", ICLR 2023.
     """
-    return noise.lerp(data, times.reshape(-1, *[1] * (data.ndim - 1))), data - noise
+    return noise.lerp(data, along(times, data)), data - noise
+
+
+def along(times: Tensor, points: Tensor) -> Tensor:
+    """Give times the axes of points.
+
+    Parameters
+    ----------
+    times : Tensor, shape=(batch,)
+        One for each point.
+    points : Tensor, shape=(batch, ...)
+        Of any number of axes.
+
+    Returns
+    -------
+    Tensor, shape=(batch, 1, ...)
+        To multiply points with.
+    """
+    return times.reshape(-1, *[1] * (points.ndim - 1))
 
 
 def integrate(
@@ -100,6 +118,36 @@ def integrate(
             speed = velocity(points + length / 2 * speed, times + length / 2)
         points = points + length * speed
     return points
+
+
+def held(velocity: Velocity, data: Tensor, keep: Tensor) -> Velocity:
+    """Lead a part of every point to given data, whatever a model says there: inpainting.
+
+    Parameters
+    ----------
+    velocity : callable
+        Of a model; takes points, shape=(batch, ...), and times, shape=(batch,).
+    data : Tensor, shape=(batch, ...)
+        Where the part shall end.
+    keep : Tensor of bool
+        True for the part; its shape fits that of the data.
+
+    Returns
+    -------
+    callable
+        Of the same kind: straight to the data in the part, elsewhere as before.
+
+    References
+    ----------
+    Lugmayr et al., "RePaint: inpainting using denoising diffusion probabilistic models", CVPR 2022 (without its
+    repetitions).
+    """
+
+    def _velocity(points: Tensor, times: Tensor) -> Tensor:
+        straight = (data - points) / (1 - along(times, points)).clamp_min(1e-6)
+        return torch.where(keep, straight, velocity(points, times))
+
+    return _velocity
 
 
 def guided(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:

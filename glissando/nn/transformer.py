@@ -11,14 +11,26 @@ from ..errors import ModelError
 from .attention import Attention, Past, sinusoids
 from .bricks import BRICKS, Conditioned, sequence_dim, stored_shape
 from .checks import choice, count, flag, fraction
+from .wiring import Film, condition_dim
 
 POSITIONS = ("rotary", "relative", "sinusoidal", "learned", "none")
 
 
 class _Block(nn.Module):
-    """Self attention, perhaps cross attention, and a wide layer, each after a norm and with a way around."""
+    """Self attention, perhaps cross attention, and a wide layer, each after a norm and with a way around.
 
-    def __init__(self, dim: int, heads: int, expansion: int, dropout: float, context_dim: int | None) -> None:
+    Norms may be adaptive: a vector then says how what they give is scaled and shifted.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        expansion: int,
+        dropout: float,
+        context_dim: int | None,
+        film: tuple[str, int] | None,
+    ) -> None:
         super().__init__()
         self.attention_norm, self.attention = nn.LayerNorm(dim), Attention(dim, heads, dropout)
         self.cross: Attention | None = None
@@ -29,6 +41,7 @@ class _Block(nn.Module):
             nn.LayerNorm(dim), nn.Linear(dim, wide), nn.GELU(), nn.Dropout(dropout), nn.Linear(wide, dim)
         )
         self.dropout = nn.Dropout(dropout)
+        self.films = nn.ModuleList([] if film is None else [Film(*film, dim), Film(*film, dim)])
 
     def forward(
         self,
@@ -39,11 +52,19 @@ class _Block(nn.Module):
         rotation: tuple[Tensor, Tensor] | None,
         past: Past | None,
     ) -> Tensor:
-        attended = self.attention(self.attention_norm(x), mask=mask, causal=causal, rotation=rotation, past=past)
-        x = x + self.dropout(attended)
+        y = self.attention_norm(x)
+        if self.films:
+            y = self.films[0](y, context)
+        x = x + self.dropout(self.attention(y, mask=mask, causal=causal, rotation=rotation, past=past))
         if self.cross is not None:
             x = x + self.dropout(self.cross(self.cross_norm(x), context))
-        result: Tensor = x + self.dropout(self.wide(x))
+        norm, *wide = self.wide
+        y = norm(x)
+        if self.films:
+            y = self.films[1](y, context)
+        for layer in wide:
+            y = layer(y)
+        result: Tensor = x + self.dropout(y)
         return result
 
 
@@ -67,9 +88,11 @@ class Transformer(Conditioned):
     dropout : float
         Probability.
     uses : str, optional
-        Name of the context.
+        Name of the context, or of the vector for adaptive norms.
     context_dim : int, optional
         Dimension of the context.
+    film_dim : int, optional
+        Dimension of the vector; there is a context or a vector, not both.
     """
 
     def __init__(
@@ -88,6 +111,7 @@ class Transformer(Conditioned):
         dropout: float,
         uses: str | None,
         context_dim: int | None,
+        film_dim: int | None = None,
     ) -> None:
         super().__init__(uses)
         self.dim, self.heads, self.positions, self.causal = dim, heads, positions, causal
@@ -98,7 +122,8 @@ class Transformer(Conditioned):
             self.table = nn.Parameter(nn.init.normal_(torch.empty(max_frames, dim), std=0.02))
         elif positions == "relative":
             self.table = nn.Parameter(torch.zeros(heads, 2 * max_distance + 1))
-        self.blocks = nn.ModuleList(_Block(dim, heads, expansion, dropout, context_dim) for _ in range(depth))
+        film = None if film_dim is None or uses is None else (uses, film_dim)
+        self.blocks = nn.ModuleList(_Block(dim, heads, expansion, dropout, context_dim, film) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, context: Tensor | None = None, past: Past | None = None) -> Tensor:
@@ -108,8 +133,8 @@ class Transformer(Conditioned):
         ----------
         x : Tensor, shape=(batch, frames, inputs)
             A sequence.
-        context : Tensor, optional, shape=(batch, any frames, context dim)
-            A sequence to attend to.
+        context : Tensor, optional, shape=(batch, any frames, context dim) or (batch, film dim)
+            A sequence to attend to, or a vector for adaptive norms.
         past : Past, optional
             What came before; the sequence goes on from it, and is added to it.
 
@@ -193,6 +218,7 @@ def transformer(
     max_distance: int = 64,
     causal: bool = False,
     context: str | None = None,
+    film: str | None = None,
     dropout: float = 0.0,
     output: str = "sequence",
 ) -> nn.Module:
@@ -220,6 +246,9 @@ def transformer(
         See only the past.
     context : str, optional
         Name of a stored or given sequence to attend to (cross attention).
+    film : str, optional
+        Name of a stored or given vector that scales and shifts what norms give (adaptive layer norm); not together
+        with a context.
     dropout : float
         Probability.
     output : str
@@ -233,7 +262,12 @@ def transformer(
     Raises
     ------
     ValueError
-        If sizes don't divide, or a causal token could see nothing.
+        If sizes don't divide, a causal token could see nothing, or there are both a context and a vector.
+
+    References
+    ----------
+    Vaswani et al., NeurIPS 2017; with adaptive norms: Peebles & Xie, "Scalable diffusion models with transformers",
+    ICCV 2023.
     """
     came = sequence_dim(inputs)
     width = came if dim is None else count(dim, "dim")
@@ -245,6 +279,8 @@ def transformer(
     token = choice(output, "output", ("sequence", "token")) == "token"
     if flag(causal, "causal") and token:
         raise ValueError("a causal class token would see nothing; use causal: false or output: sequence")
+    if context is not None and film is not None:
+        raise ValueError("takes a context or a film, not both")
     context_dim = None if context is None else sequence_dim(stored_shape(stored, context))
     return Transformer(
         came,
@@ -258,6 +294,7 @@ def transformer(
         causal=causal,
         token=token,
         dropout=fraction(dropout, "dropout"),
-        uses=context,
+        uses=film if context is None else context,
         context_dim=context_dim,
+        film_dim=None if film is None else condition_dim(stored, film),
     )

@@ -8,10 +8,68 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bricks import BRICKS, Conditioned, finish, map_channels
+from .bricks import BRICKS, Conditioned, finish, map_channels, norm_layer
 from .checks import choice, count, pair
 from .convolutions import convolution
 from .wiring import HOW, Film, condition_dim
+
+
+class _Block(nn.Sequential):
+    """Convolutions one after the other, which a vector does not change."""
+
+    def forward(self, input: Tensor, condition: Tensor | None = None) -> Tensor:
+        for layer in self:
+            input = layer(input)
+        return input
+
+
+class _ResidualBlock(nn.Module):
+    """Two convolutions beside a way around them; a vector may scale and shift what is between.
+
+    Parameters
+    ----------
+    before, after : int
+        Channels that come in and go out.
+    taps : (int, int)
+        Of the convolutions.
+    norm, activation, dropout : object
+        As of `finish`.
+    film : (str, int), optional
+        Name and dimension of the vector.
+    """
+
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        taps: tuple[int, int],
+        norm: object,
+        activation: object,
+        dropout: object,
+        film: tuple[str, int] | None,
+    ) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(*finish(before, 2, norm, activation), *convolution(before, after, taps))
+        self.norm = norm_layer(norm, after, 2)
+        self.film = None if film is None else Film(*film, after)
+        self.leave = nn.Sequential(*finish(after, 2, "none", activation, dropout), *convolution(after, after, taps))
+        self.around = nn.Identity() if before == after else nn.Conv2d(before, after, 1)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        y = self.norm(self.enter(x))
+        if self.film is not None:
+            y = self.film(y, condition)
+        result: Tensor = self.around(x) + self.leave(y)
+        return result
+
+
+class _Residual(nn.ModuleList):
+    """Residual blocks in order."""
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        for block in self:
+            x = block(x, condition)
+        return x
 
 
 class UNet2d(Conditioned):
@@ -20,13 +78,16 @@ class UNet2d(Conditioned):
     Parameters
     ----------
     encoder, bottom, decoder : sequence of Module
-        Blocks from the first level down, the block below all, and blocks from the last level up.
+        Blocks from the first level down, the block below all, and blocks from the last level up. They take a map and
+        the conditioning vector.
     films : sequence of Module
         One `Film` per level after its encoder block, or none.
     ups : sequence of Module
         Upsampling, from the last level up.
     stride : tuple of int
         Along bins and frames, of every level.
+    down : Module
+        Pooling by the stride.
     add : bool
         Add instead of concatenating.
     uses : str, optional
@@ -42,13 +103,14 @@ class UNet2d(Conditioned):
         ups: Sequence[nn.Module],
         *,
         stride: tuple[int, int],
+        down: nn.Module,
         add: bool,
         uses: str | None,
     ) -> None:
         super().__init__(uses)
         self.encoder, self.bottom, self.decoder = nn.ModuleList(encoder), bottom, nn.ModuleList(decoder)
         self.films, self.ups = nn.ModuleList(films), nn.ModuleList(ups)
-        self.down, self.add = nn.MaxPool2d(stride), add
+        self.down, self.add = down, add
         self.multiple = stride[0] ** len(encoder), stride[1] ** len(encoder)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -70,15 +132,15 @@ class UNet2d(Conditioned):
         x = F.pad(x, (0, -frames % self.multiple[1], 0, -bins % self.multiple[0]))
         levels = []
         for i, block in enumerate(self.encoder):
-            x = block(x)
+            x = block(x, condition)
             if self.films:
                 x = self.films[i](x, condition)
             levels.append(x)
             x = self.down(x)
-        x = self.bottom(x)
+        x = self.bottom(x, condition)
         for up, block in zip(self.ups, self.decoder, strict=True):
             x, level = up(x), levels.pop()
-            x = block(x + level if self.add else torch.cat([x, level], 1))
+            x = block(x + level if self.add else torch.cat([x, level], 1), condition)
         return x[:, :, :bins, :frames]
 
 
@@ -151,6 +213,7 @@ def unet2d(
     kernel: int | Sequence[int] = 3,
     stride: int | Sequence[int] = 2,
     repeat: int = 2,
+    blocks: str = "plain",
     upsampling: str = "transposed",
     join: str = "concatenate",
     norm: str = "batch",
@@ -177,7 +240,9 @@ def unet2d(
     stride : int or sequence of int
         Pooling between levels; 1 keeps an axis.
     repeat : int
-        Convolutions in every block.
+        Convolutions in every block, or residual blocks of two convolutions.
+    blocks : str
+        ``plain``, or ``residual`` as diffusion models have them, with means in the place of maxima between levels.
     upsampling : str
         ``transposed`` (convolution) or ``interpolated`` (linearly, then a convolution: no checkerboards).
     join : str
@@ -187,7 +252,7 @@ def unet2d(
     dropout : float
         Probability.
     film : str, optional
-        Name of a stored or given vector that scales and shifts every level of the encoder.
+        Name of a stored or given vector that scales and shifts every level of the encoder, or all residual blocks.
 
     Returns
     -------
@@ -197,7 +262,8 @@ def unet2d(
     References
     ----------
     Ronneberger, Fischer & Brox, MICCAI 2015; Jansson et al., ISMIR 2017; with FiLM: Meseguer-Brocal & Peeters,
-    "Conditioned-U-Net", ISMIR 2019.
+    "Conditioned-U-Net", ISMIR 2019; residual: Dhariwal & Nichol, "Diffusion models beat GANs on image synthesis",
+    NeurIPS 2021.
     """
     width, channels = map_channels(inputs), count(channels, "channels")
     levels, factor = count(depth, "depth", high=10), count(growth, "growth", high=16)
@@ -208,14 +274,20 @@ def unet2d(
             f"stride ** depth must be at most 4,096, got {max(steps)} ** {levels}"
         )  # maps are padded to it
     add, bias = choice(join, "join", HOW) == "add", norm != "batch"
-    condition = None if film is None else condition_dim(stored, film)
+    residual = choice(blocks, "blocks", ("plain", "residual")) == "residual"
+    condition = None if film is None else (film, condition_dim(stored, film))
 
     def _block(before: int, after: int) -> nn.Module:
+        if residual:
+            widths = [before, *[after] * times]
+            return _Residual(
+                _ResidualBlock(one, after, taps, norm, activation, dropout, condition) for one in widths[:-1]
+            )
         layers: list[nn.Module] = []
         for i in range(times):
             layers += convolution(before if i == 0 else after, after, taps, bias=bias)
             layers += finish(after, 2, norm, activation, dropout)
-        return nn.Sequential(*layers)
+        return _Block(*layers)
 
     def _up(before: int, after: int) -> nn.Module:
         if upsampling == "transposed":
@@ -226,7 +298,7 @@ def unet2d(
 
     sizes = [channels * factor**i for i in range(levels + 1)]
     downward = [_block(width if i == 0 else sizes[i - 1], sizes[i]) for i in range(levels)]
-    films = [] if film is None or condition is None else [Film(film, condition, size) for size in sizes[:-1]]
+    films = [] if condition is None or residual else [Film(*condition, size) for size in sizes[:-1]]
     upward = [*reversed(range(levels))]
     return UNet2d(
         downward,
@@ -235,6 +307,7 @@ def unet2d(
         films,
         [_up(sizes[i + 1], sizes[i]) for i in upward],
         stride=steps,
+        down=nn.AvgPool2d(steps) if residual else nn.MaxPool2d(steps),
         add=add,
         uses=film,
     )

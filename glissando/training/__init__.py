@@ -3,12 +3,18 @@
 from . import transpose  # noqa: F401  (registers itself)
 from .choosing import draw_split
 from .codec import Autoencoding
+from .conditions import Conditions
 from .contrastive import Contrastive
+from .diffusion import Diffusion
 from .distances import METRICS, Score, Sounds, SoundScore, class_probabilities, compare, embed_sounds, score_each
 from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
 from .export import export
 from .fit import evaluate, resume, train
+from .flow import Flow
+from .gan import GAN
+from .generative import Generative
+from .generator import Generator
 from .leaderboard import SHOWN as SHOWN_METRICS
 from .leaderboard import Cell, Leaderboard
 from .masked import Masked
@@ -19,12 +25,15 @@ from .probes import PROBES, Question, answers, probe, score_answers
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+from .sheets import draw_sheet
+from .tokens import Tokens
 from .translation import TASK as TRANSLATION
 from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
 from .vicreg import VICReg
 
 __all__ = [
     "FLOORS",
+    "GAN",
     "METRICS",
     "PARADIGMS",
     "POOLS",
@@ -33,9 +42,14 @@ __all__ = [
     "TRANSLATION",
     "Autoencoding",
     "Cell",
+    "Conditions",
     "Contrastive",
     "DataPart",
+    "Diffusion",
     "Estimator",
+    "Flow",
+    "Generative",
+    "Generator",
     "Leaderboard",
     "Mask",
     "Masked",
@@ -48,6 +62,7 @@ __all__ = [
     "Score",
     "SoundScore",
     "Sounds",
+    "Tokens",
     "TrainPart",
     "Translation",
     "TranslationRecipe",
@@ -55,6 +70,7 @@ __all__ = [
     "answers",
     "class_probabilities",
     "compare",
+    "draw_sheet",
     "draw_split",
     "embed_entries",
     "embed_sounds",

@@ -96,7 +96,7 @@ def train(
     _start(material, recipe)
     data, split = draw_splits(recipe.data)
     parts = {part: split.of(data, part) for part in split.parts}
-    if (settled := _settled(recipe, material.network, parts["train"])) is not recipe:
+    if (settled := _settled(recipe, material, parts["train"])) is not recipe:
         recipe, material = settled, _material(settled, str(folder))
         _start(material, recipe)
     run = begin(Path(folder), recipe)
@@ -145,7 +145,7 @@ def resume(
     if run.state == "begun":
         _start(material, run.recipe)
     data, split = all_chosen(run.recipe.data), run.split()
-    split.check(data)
+    split.check(data, groups=[] if run.recipe.data.also else None)  # (each set was checked in its own way)
     material.parts = {part: split.of(data, part) for part in split.parts}
     return _train(run, material, progress, bar, accelerator, devices)
 
@@ -202,13 +202,20 @@ def _start(material: _Material, recipe: Recipe) -> None:
         material.network.load_weights(source.folder / WEIGHTS, but=other)
 
 
-def _settled(recipe: Recipe, network: Network, data: DataSet) -> Recipe:
-    """Write into the recipe what it leaves to the training data."""
-    if not isinstance(network, Estimator):
-        return recipe
-    found = network.task.settle([entry.annotations for entry in data.values()])
-    name, arguments = parse(recipe.task, "task")
-    return recipe.model_copy(update={"task": {name: {**arguments, **found}}}) if found else recipe
+def _settled(recipe: Recipe, material: _Material, data: DataSet) -> Recipe:
+    """Write into the recipe what it leaves to the training data, and which codec it hears by."""
+    network, annotations = material.network, [entry.annotations for entry in data.values()]
+    found = {"feature": network.feature.settled()}
+    if isinstance(network, Estimator):
+        found["task"] = network.task.settle(annotations)
+    else:
+        found["paradigm"] = material.paradigm.settle(annotations)
+    changes = {}
+    for field, settled in found.items():
+        name, arguments = parse(getattr(recipe, field), field)
+        if {**arguments, **settled} != arguments:
+            changes[field] = {name: {**arguments, **settled}}
+    return recipe.model_copy(update=changes) if changes else recipe
 
 
 def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str, devices: int) -> Run:

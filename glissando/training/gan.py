@@ -1,0 +1,169 @@
+"""A generative adversarial network over latents: one model makes notes, another tells them from true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from ..errors import ModelError
+from ..features import Feature
+from ..nn import Model, build
+from .conditions import Conditions
+from .continuous import CONDITION, Continuous, drawn
+from .paradigm import PARADIGMS, Batch
+
+
+@PARADIGMS.register("gan")
+class GAN(Continuous):
+    """Conditional generator and discriminator, with hinge losses and a penalty on slopes at true notes.
+
+    Both sides learn from one number, each through the other held still, so that one optimizer serves both.
+
+    Parameters
+    ----------
+    example : Tensor
+        An output of the model, the generator.
+    feature : Feature
+        The latents of a codec.
+    discriminator : mapping
+        Parts of a model as in a recipe, which takes standardised latents ``[batch, 1, dim, frames]`` and a vector
+        ``condition``; whatever it gives are verdicts, above 0 for true notes.
+    conditions : mapping of str to sequence of str, optional
+        See `Generative`.
+    drop : float
+        See `Generative`.
+    penalty : float
+        Weight of the squared slope.
+
+    References
+    ----------
+    Goodfellow et al., "Generative adversarial nets", NeurIPS 2014; Lim & Ye, "Geometric GAN", 2017 (hinge losses);
+    Mescheder, Geiger & Nowozin, "Which training methods for GANs do actually converge?", ICML 2018 (the penalty, R1).
+    """
+
+    def __init__(
+        self,
+        example: Tensor,
+        feature: Feature,
+        *,
+        discriminator: Mapping[str, Any],
+        conditions: Mapping[str, Sequence[str]] | None = None,
+        drop: float = 0.1,
+        penalty: float = 1.0,
+    ) -> None:
+        super().__init__(example, feature, conditions=conditions, drop=drop)
+        if not penalty >= 0:
+            raise ValueError("penalty must not be below 0")
+        self.penalty = penalty
+        latents = example.transpose(1, 2)[:, None]
+        given = {"condition": torch.zeros(len(example), CONDITION)}
+        self.discriminator = build(discriminator, latents, where="discriminator", given=given)
+        self.asked = Conditions(conditions or {}, CONDITION)  # what the discriminator is told
+
+    def loss(self, model: Model, batch: Batch) -> Tensor:
+        """Compute what both sides learn by.
+
+        Parameters
+        ----------
+        model : Model
+            The generator.
+        batch : dict of str to Tensor
+            Of `examples`.
+
+        Returns
+        -------
+        Tensor
+            Hinge losses of the generator and the discriminator, and the penalty.
+        """
+        data = self.data(batch).detach()
+        numbers = self.conditions.dropped(batch["conditions"], self.drop if self.training else 0.0)
+        made = self._made(model, numbers, drawn(data.shape, None, data))
+        asked = self.asked(numbers)
+        passing = -self._judge(made, asked.detach(), still=True).mean()
+        true = data.requires_grad_()
+        verdict = self._judge(true, asked)
+        telling = F.relu(1 - verdict).mean() + F.relu(1 + self._judge(made.detach(), asked)).mean()
+        if self.penalty == 0 or not torch.is_grad_enabled():
+            return passing + telling
+        (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), true, create_graph=True)
+        return passing + telling + self.penalty / 2 * slope.square().sum((1, 2)).mean()
+
+    def observe(self, model: Model, batch: Batch) -> Tensor:
+        """Score samples for a batch of validation, always from the same noise; losses of both sides tell nothing.
+
+        Parameters
+        ----------
+        model : Model
+            The generator.
+        batch : dict of str to Tensor
+            Of `examples`.
+
+        Returns
+        -------
+        Tensor
+            1 less the skill, see `measure`.
+        """
+        return 1 - self.measure(model, batch)["skill"].mean().float()
+
+    def make(
+        self,
+        model: Model,
+        conditions: Tensor,
+        noise: Tensor,
+        *,
+        guidance: float,
+        generator: torch.Generator,
+        start: Tensor | None = None,
+        **options: float | str,
+    ) -> Tensor:
+        """Run the generator; parameters as of `Continuous.make`.
+
+        Parameters
+        ----------
+        model : Model
+            Trained.
+        conditions : Tensor of int, shape=(batch, fields)
+            Classes.
+        noise : Tensor, shape=(batch, frames, dim)
+            What notes are made from.
+        guidance : float
+            Must be 1.
+        generator : Generator
+            Not used.
+        start : Tensor, optional
+            Must be None.
+        **options : float or str
+            There are none.
+
+        Returns
+        -------
+        Tensor, shape=(batch, frames, dim)
+            As of `standard`.
+
+        Raises
+        ------
+        ModelError
+            If there is guidance, or a beginning.
+        """
+        if guidance != 1:
+            raise ModelError(f"a GAN has no guidance, but {guidance:g} is asked for; leave it out")
+        if start is not None:
+            raise ModelError("a GAN makes whole notes and can't go on from a sound; take a run of tokens or flow")
+        return self._made(model, conditions, noise)
+
+    def _made(self, model: Model, numbers: Tensor, noise: Tensor) -> Tensor:
+        return self.run(model, noise, self.conditions(numbers))
+
+    def _judge(self, latents: Tensor, asked: Tensor, *, still: bool = False) -> Tensor:
+        x = latents.transpose(1, 2)[:, None]
+        if not still:
+            verdict: Tensor = self.discriminator(x, condition=asked)
+        else:
+            weights = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
+            verdict = functional_call(self.discriminator, weights, (x,), {"condition": asked})
+        return verdict.float()
