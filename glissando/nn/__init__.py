@@ -8,8 +8,10 @@ from .code_patterns import CODE_PATTERNS, CodePattern
 from .codebooks import Codebooks
 from .convolutions import convolution
 from .flow import guided, integrate, logit_normal_times, on_the_line
+from .frame_rnn import FrameRNN
 from .lags import Autocorrelation
 from .model import Model, Row, build
+from .mu_law import MuLaw, from_mu_law, mu_law
 from .patches import Patches
 from .pca import PCA, InversePCA
 from .pooling import AttentionPool, AutoPool, GlobalPool
@@ -18,8 +20,10 @@ from .residual import StochasticDepth
 from .sampling import draw, keep_top_k, keep_top_p
 from .sequences import Recurrent, ToMap, ToSequence
 from .sincnet import SincFilters
+from .stepping import Stepwise, steps
 from .transformer import Transformer
 from .unet import UNet2d
+from .wavenet import WaveNet
 from .wiring import Film
 
 __all__ = [
@@ -36,9 +40,11 @@ __all__ = [
     "Codebooks",
     "Conditioned",
     "Film",
+    "FrameRNN",
     "GlobalPool",
     "InversePCA",
     "Model",
+    "MuLaw",
     "Past",
     "Patches",
     "Recurrent",
@@ -46,21 +52,26 @@ __all__ = [
     "SincFilters",
     "Squeezed",
     "Stack",
+    "Stepwise",
     "StochasticDepth",
     "ToMap",
     "ToSequence",
     "Transformer",
     "UNet2d",
     "Unstack",
+    "WaveNet",
     "bottlenecks",
     "build",
     "conv_band_max",
     "convolution",
     "draw",
+    "from_mu_law",
     "guided",
     "integrate",
     "keep_top_k",
     "keep_top_p",
     "logit_normal_times",
+    "mu_law",
     "on_the_line",
+    "steps",
 ]
