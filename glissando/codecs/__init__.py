@@ -2,6 +2,7 @@
 
 from . import gliss_codec, hub, music2latent, rave  # each registers what it has
 from .as_encoder import CodecEncoder, find_encoder_card, load_encoder
+from .as_feature import Latents
 from .base import Codec, CodecCard
 from .files import Encoded, decode, encode
 from .gliss_codec import RunCodec
@@ -12,6 +13,7 @@ __all__ = [
     "CodecCard",
     "CodecEncoder",
     "Encoded",
+    "Latents",
     "RunCodec",
     "card",
     "decode",

@@ -3,6 +3,7 @@
 from . import builders
 from .align import frame_times, label_class, label_vector, pitch_matrix, segment_classes, segment_shares
 from .annotations import GROUPS, Annotations, F0Curve, Segment, hz_to_midi, midi_to_hz
+from .beginnings import Beginnings
 from .building import BUILDERS, BuildReport, Failure, build
 from .cache import FeatureCache
 from .cards import Card, card, names
@@ -11,7 +12,7 @@ from .midi import read_notes, read_score
 from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
-from .splits import Split, folds, official, official_fold, official_folds, split_by
+from .splits import Split, folds, official, official_fold, official_folds, split_by, split_combinations
 from .store import ArrayInfo, ArrayStore, ArrayWriter
 from .views import Views
 
@@ -22,6 +23,7 @@ __all__ = [
     "ArrayInfo",
     "ArrayStore",
     "ArrayWriter",
+    "Beginnings",
     "BuildReport",
     "Card",
     "DataSet",
@@ -59,5 +61,6 @@ __all__ = [
     "segment_classes",
     "segment_shares",
     "split_by",
+    "split_combinations",
     "write_pyjama",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RecipeError
+from .general_midi import program_name
 
 GROUPS = ("piece", "artist", "album", "clique", "recording")
 ALIASES = {"work-id": "clique", "performer": "artist", "game": "album"}  # other names, most of them the book's
@@ -95,6 +96,18 @@ class Annotations:
         """What the entry belongs to, by kind of group."""
         named = {ALIASES.get(name, name): values[0] for name, values in self.labels.items() if values}
         return {group: named[group] for group in GROUPS if group in named}
+
+    @property
+    def instrument(self) -> str | None:
+        """Name of the only instrument that is labelled; General MIDI by name, too."""
+        named = self.labels.get("instrument", ())
+        return program_name(named[0]) if len(named) == 1 else None
+
+    @property
+    def pitch(self) -> int | None:
+        """MIDI pitch of the only note, from its label or from the notes."""
+        found = {float(one) for one in self.labels.get("pitch", ())} or {float(one) for one in self.notes[:, 2]}
+        return round(found.pop()) if len(found) == 1 else None
 
     def check_within(self, duration: float, *, where: str) -> None:
         """Refuse annotations past the end of the audio.

@@ -59,6 +59,7 @@ class FeatureCache:
         self.sample_rate, self.frame_rate = int(feature.sample_rate), float(feature.frame_rate)
         told = [VERSION, spec, self.sample_rate, self.frame_rate, self.first]
         told += [tempo_ratio] * (tempo_ratio != 1) + [f"{semitones:+g} semitones"] * (semitones != 0)
+        told += [feature.space] * bool(feature.space)
         text = json.dumps(told, sort_keys=True, default=list)
         named = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
         self.folder = (folder or cache_dir() / "features") / named

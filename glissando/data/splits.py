@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,11 @@ import numpy as np
 from ..errors import RecipeError
 from ..paths import aside
 from .annotations import GROUPS
-from .dataset import DataSet
+from .dataset import DataSet, Entry
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 SPLIT, FOLD = "split", "fold"  # labels that official layouts give
+COMBINATION = "combination"  # kind of group: the notes of one instrument at one pitch
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Split:
             if key in seen:
                 raise RecipeError(f"split of {self.data}: entry {key!r} is in {seen[key]} and in {part}")
             seen[key] = part
-            of = data[key].groups
+            of = _groups(data[key])
             for kind in groups:
                 if kind not in of:
                     continue
@@ -150,8 +151,8 @@ class Split:
         ):
             raise RecipeError(f"{path}: is no split; it must hold parts, each a list of keys")
         group, seed = document.get("group"), document.get("seed")
-        if group not in (None, *GROUPS):
-            raise RecipeError(f"{path}: group is {group!r}; it must be one of {', '.join(GROUPS)}")
+        if group not in (None, *GROUPS, COMBINATION):
+            raise RecipeError(f"{path}: group is {group!r}; it must be one of {', '.join((*GROUPS, COMBINATION))}")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise RecipeError(f"{path}: seed is {seed!r}, not a whole number")
         keys = {name: tuple(members) for name, members in parts.items()}
@@ -189,9 +190,7 @@ def split_by(
     RecipeError
         If there are fewer groups than parts, or the fractions make no sense.
     """
-    fractions = dict(FRACTIONS if fractions is None else fractions)
-    if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
-        raise RecipeError(f"fractions of a split must be above 0 and have the sum 1; got {fractions}")
+    fractions = _checked(fractions)
     groups = _grouped(data, group, seed)
     if len(groups) < len(fractions):
         raise RecipeError(
@@ -199,6 +198,56 @@ def split_by(
         )
     parts = _deal(groups, {name: share * len(data) for name, share in fractions.items()})
     return Split(data.name, _in_order(data, parts), group, "random", seed)
+
+
+def split_combinations(data: DataSet, *, fractions: Mapping[str, float] | None = None, seed: int = 0) -> Split:
+    """Hold out pairs of instrument and pitch, both of which are learned in other pairs.
+
+    All notes of a pair, louder or softer, lie on one side; entries without instrument or pitch are learned.
+
+    Parameters
+    ----------
+    data : DataSet
+        Of notes.
+    fractions : mapping, optional
+        Share of the pairs by part, as of `split_by`; of the parts after the first fewer, where no more can be held out.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    Split
+        The same one for the same seed and entries.
+
+    Raises
+    ------
+    RecipeError
+        If the fractions make no sense, or no pairs can be held out.
+    """
+    first, *others = (fractions := _checked(fractions))
+    pairs: dict[tuple[str, int], list[str]] = defaultdict(list)
+    parts: dict[str, list[str]] = {name: [] for name in fractions}
+    for key, entry in data.items():
+        if (pair := _combination(entry)) is None:
+            parts[first].append(key)
+        else:
+            pairs[pair].append(key)
+    left = Counter(one for pair in pairs for one in pair)
+    lacking = {name: round(fractions[name] * len(pairs)) for name in others}
+    ordered = sorted(pairs)  # not the order of the file, which may change
+    for number in np.random.default_rng(seed).permutation(len(ordered)):
+        pair, to = ordered[number], first
+        if any(lacking.values()) and min(left[one] for one in pair) > 1:
+            to = max(others, key=lambda name: lacking[name] / fractions[name])
+            lacking[to] -= 1
+            left.subtract(pair)
+        parts[to] += pairs[pair]
+    if not all(parts.values()):
+        raise RecipeError(
+            f"data set {data.name}: has {len(pairs)} pairs of instrument and pitch, of which too few can be held out "
+            f"for {', '.join(fractions)} while each instrument and each pitch stays in others"
+        )
+    return Split(data.name, _in_order(data, parts), COMBINATION, "random", seed)
 
 
 def folds(data: DataSet, count: int, group: str | None = None, *, seed: int = 0) -> list[Split]:
@@ -318,6 +367,23 @@ def official_folds(data: DataSet) -> list[Split]:
     if len(parts) < 3:
         raise RecipeError(f"data set {data.name}: has {len(parts)} official folds; at least 3 are needed here")
     return _rotated(data, [parts[name] for name in sorted(parts, key=_in_numbers)], None, "official")
+
+
+def _checked(fractions: Mapping[str, float] | None) -> dict[str, float]:
+    fractions = dict(FRACTIONS if fractions is None else fractions)
+    if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise RecipeError(f"fractions of a split must be above 0 and have the sum 1; got {fractions}")
+    return fractions
+
+
+def _combination(entry: Entry) -> tuple[str, int] | None:
+    instrument, pitch = entry.annotations.instrument, entry.annotations.pitch
+    return None if instrument is None or pitch is None else (instrument, pitch)
+
+
+def _groups(entry: Entry) -> dict[str, str]:
+    pair = _combination(entry)
+    return entry.groups if pair is None else {**entry.groups, COMBINATION: f"{pair[0]} at {pair[1]}"}
 
 
 def _by_fold(data: DataSet) -> dict[str, list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -18,12 +20,25 @@ class Feature(nn.Module):
         Time in seconds of the centre of the first frame; 0 for features that pad.
     frequencies : Tensor or None
         Centre of every bin in Hz, or None where bins are no frequencies.
+    space : str
+        What values depend on beside its arguments, such as the weights of a codec; empty if they do on nothing.
     """
 
     sample_rate: int
     frame_rate: float
     first: float = 0.0
     frequencies: Tensor | None = None
+    space: str = ""
+
+    def settled(self) -> dict[str, Any]:
+        """Tell the arguments that a run's recipe must say, so that the feature stays what it was.
+
+        Returns
+        -------
+        dict of str to object
+            Beside those that the recipe says already.
+        """
+        return {}
 
     def centres(self) -> Tensor | None:
         """Tell what every channel and bin stands for.

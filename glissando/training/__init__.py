@@ -3,12 +3,15 @@
 from . import transpose  # noqa: F401  (registers itself)
 from .choosing import draw_split
 from .codec import Autoencoding
+from .conditions import Conditions
 from .contrastive import Contrastive
 from .distances import METRICS, Score, Sounds, SoundScore, class_probabilities, compare, embed_sounds, score_each
 from .embeddings import FLOORS, POOLS, embed_entries
 from .estimator import Estimator
 from .export import export
 from .fit import evaluate, resume, train
+from .generative import Generative
+from .generator import Generator
 from .leaderboard import SHOWN as SHOWN_METRICS
 from .leaderboard import Cell, Leaderboard
 from .masked import Masked
@@ -33,9 +36,12 @@ __all__ = [
     "TRANSLATION",
     "Autoencoding",
     "Cell",
+    "Conditions",
     "Contrastive",
     "DataPart",
     "Estimator",
+    "Generative",
+    "Generator",
     "Leaderboard",
     "Mask",
     "Masked",

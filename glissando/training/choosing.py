@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from ..data import DataSet, Entry, Split, load, official, official_fold, split_by
+from ..data import DataSet, Entry, Split, load, official, official_fold, split_by, split_combinations
 from ..errors import RecipeError
 from .recipe import DataPart, Source
+
+PARTS = ("train", "valid", "test")
 
 logger = logging.getLogger("glissando")
 
@@ -57,9 +59,7 @@ def draw_splits(part: DataPart) -> tuple[DataSet, Split]:
     splits = [draw_split(data, source) for data, source in zip(sets, sources, strict=True)]
     if len(splits) == 1:
         return sets[0], splits[0]
-    parts = {
-        name: tuple(key for split in splits for key in split.parts.get(name, ())) for name in ("train", "valid", "test")
-    }
+    parts = {name: tuple(key for split in splits for key in split.parts.get(name, ())) for name in PARTS}
     origin = ", ".join(dict.fromkeys(split.origin for split in splits))
     joined = _joined(sets)
     return joined, Split(joined.name, parts, None, origin, part.seed)
@@ -164,9 +164,14 @@ def draw_split(data: DataSet, part: Source) -> Split:
             shares = {"train": 1 - part.shares[1], "valid": part.shares[1]}
             inner = split_by(split.of(data, "train"), group, fractions=shares, seed=part.seed)
             split = Split(data.name, {**inner.parts, "test": split.parts["test"]}, group, split.origin, part.seed)
+    elif part.split == "combination":
+        split = split_combinations(data, fractions=_shares(part), seed=part.seed)
     else:
         kind = None if part.split == "entry" else part.split
-        names = ("train", "valid", "test")
-        split = split_by(data, kind, fractions=dict(zip(names, part.shares, strict=True)), seed=part.seed)
+        split = split_by(data, kind, fractions=_shares(part), seed=part.seed)
     split.check(data)
     return split
+
+
+def _shares(part: Source) -> dict[str, float]:
+    return dict(zip(PARTS, part.shares, strict=True))

@@ -19,7 +19,6 @@ from ..paths import aside
 from ..registry import parse
 from .card import card
 from .choosing import all_chosen, draw_splits
-from .estimator import Estimator
 from .filters import first_filters, plot_filters
 from .learner import Learner, loader
 from .network import Network
@@ -96,7 +95,7 @@ def train(
     _start(material, recipe)
     data, split = draw_splits(recipe.data)
     parts = {part: split.of(data, part) for part in split.parts}
-    if (settled := _settled(recipe, material.network, parts["train"])) is not recipe:
+    if (settled := _settled(recipe, material, parts["train"])) is not recipe:
         recipe, material = settled, _material(settled, str(folder))
         _start(material, recipe)
     run = begin(Path(folder), recipe)
@@ -145,7 +144,7 @@ def resume(
     if run.state == "begun":
         _start(material, run.recipe)
     data, split = all_chosen(run.recipe.data), run.split()
-    split.check(data)
+    split.check(data, groups=[] if run.recipe.data.also else None)  # (each set was checked in its own way)
     material.parts = {part: split.of(data, part) for part in split.parts}
     return _train(run, material, progress, bar, accelerator, devices)
 
@@ -202,13 +201,19 @@ def _start(material: _Material, recipe: Recipe) -> None:
         material.network.load_weights(source.folder / WEIGHTS, but=other)
 
 
-def _settled(recipe: Recipe, network: Network, data: DataSet) -> Recipe:
-    """Write into the recipe what it leaves to the training data."""
-    if not isinstance(network, Estimator):
-        return recipe
-    found = network.task.settle([entry.annotations for entry in data.values()])
-    name, arguments = parse(recipe.task, "task")
-    return recipe.model_copy(update={"task": {name: {**arguments, **found}}}) if found else recipe
+def _settled(recipe: Recipe, material: _Material, data: DataSet) -> Recipe:
+    """Write into the recipe what it leaves to the training data, and which codec it hears by."""
+    learned = "paradigm" if recipe.task is None else "task"
+    found = {
+        "feature": material.network.feature.settled(),
+        learned: material.paradigm.settle([entry.annotations for entry in data.values()]),
+    }
+    changes = {}
+    for field, settled in found.items():
+        name, arguments = parse(getattr(recipe, field), field)
+        if {**arguments, **settled} != arguments:
+            changes[field] = {name: {**arguments, **settled}}
+    return recipe.model_copy(update=changes) if changes else recipe
 
 
 def _train(run: Run, material: _Material, progress: Progress | None, bar: bool, accelerator: str, devices: int) -> Run:

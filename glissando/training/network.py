@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .. import codecs  # noqa: F401  (registers the feature latents)
 from ..data import FeatureCache
 from ..errors import RecipeError
 from ..features import FEATURES, Feature
@@ -30,12 +31,15 @@ class Network:
         What to build.
     name : str
         Of the recipe, for errors.
+    given : mapping of str to int, optional
+        Vectors that the model is given beside what it hears, by name, and their sizes.
     """
 
-    def __init__(self, recipe: Recipe, *, name: str = "recipe") -> None:
+    def __init__(self, recipe: Recipe, *, name: str = "recipe", given: Mapping[str, int] | None = None) -> None:
         self.recipe, self.name = recipe, name
+        self.given = {vector: torch.zeros(2, size) for vector, size in (given or {}).items()}
         self.feature: Feature = FEATURES.build(recipe.feature, where=f"{name}: feature", sample_rate=SAMPLE_RATE).eval()
-        self.model: Model = build(recipe.model, self.example(), where=f"{name}: model").eval()
+        self.model: Model = build(recipe.model, self.example(), where=f"{name}: model", given=self.given).eval()
 
     def output(self) -> Tensor:
         """Run the model on its example.
@@ -46,7 +50,7 @@ class Network:
             Only its shape means anything.
         """
         with torch.no_grad():
-            found: Tensor = self.model(self.example())
+            found: Tensor = self.model(self.example(), **self.given)
         return found
 
     def augment(self) -> nn.Module | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ..data import Annotations, DataSet, Entry, Patches
 from ..errors import RecipeError
 from ..nn import Model
-from ..registry import Registry
+from ..registry import Registry, parse
 from .estimator import Estimator
 from .network import Network
 from .recipe import DataPart, Recipe
@@ -38,6 +38,8 @@ class Paradigm(nn.Module, ABC):
         What of a batch is augmented in training, ``[..., channels, bins, frames]``.
     exchanged : tuple of str
         Parts of the model that may be others than those of the run that training begins with (``train.start``).
+    given : mapping of str to int
+        Vectors that the model is given beside what it hears, by name, and their sizes.
     """
 
     goal: str
@@ -45,6 +47,22 @@ class Paradigm(nn.Module, ABC):
     mode: ClassVar[str] = "min"
     augmented: ClassVar[str]
     exchanged: ClassVar[tuple[str, ...]] = ()
+    given: ClassVar[Mapping[str, int]] = {}
+
+    def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
+        """Choose what the recipe leaves to the training data, such as a vocabulary; the run's recipe then says it.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotations
+            Of the entries to train on.
+
+        Returns
+        -------
+        dict of str to object
+            Arguments of the paradigm, or of its task.
+        """
+        return {}
 
     @abstractmethod
     def examples(
@@ -218,6 +236,21 @@ class Supervised(Paradigm):
         self.layers = estimator.task.layers  # (they are trained and kept with the paradigm's)
         self._scored: list[tuple[Annotations, Any]] = []
 
+    def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
+        """Ask the task; see `Paradigm.settle`.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotations
+            Of the entries to train on.
+
+        Returns
+        -------
+        dict of str to object
+            Arguments of the task.
+        """
+        return self.task.settle(annotations)
+
     def examples(
         self,
         network: Network,
@@ -388,8 +421,10 @@ def paradigm_of(recipe: Recipe, *, name: str) -> tuple[Network, Paradigm]:
     if recipe.paradigm is None:
         estimator = Estimator(recipe, name=name)
         return estimator, Supervised(estimator)
-    network = Network(recipe, name=name)
+    where = f"{name}: paradigm"
+    kind = PARADIGMS.maker(parse(recipe.paradigm, "paradigm", where=where)[0], where=where)
+    network = Network(recipe, name=name, given=getattr(kind, "given", None))
     return network, PARADIGMS.build(
-        recipe.paradigm, where=f"{name}: paradigm", example=network.output(), model=network.model,
+        recipe.paradigm, where=where, example=network.output(), model=network.model,
         feature=network.feature,
     )  # fmt: skip

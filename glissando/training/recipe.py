@@ -38,7 +38,7 @@ class Source(Strict):
         Labels that entries must have, such as ``stem: mix``; any of those in a list, whatever it is for ``"*"``.
     split : str
         "official", "fold", or what never lies on both sides: piece, artist, album, clique, recording; "entry" where
-        every entry stands alone.
+        every entry stands alone; "combination" holds out pairs of instrument and pitch.
     fold : int or str, optional
         With the split "fold": the official fold that is tested; the others train.
     shares : (float, float, float)
@@ -52,7 +52,9 @@ class Source(Strict):
 
     name: str
     where: dict[str, str | list[str]] = Field(default_factory=dict)
-    split: Literal["official", "fold", "piece", "artist", "album", "clique", "recording", "entry"] = "piece"
+    split: Literal["official", "fold", "piece", "artist", "album", "clique", "recording", "entry", "combination"] = (
+        "piece"
+    )
     fold: int | str | None = None
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     group: Literal["piece", "artist", "album", "clique", "recording", "entry"] = "piece"

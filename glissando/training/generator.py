@@ -1,0 +1,177 @@
+"""Trained generators at work: notes by instrument, pitch and loudness, and sounds that go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..audio import Audio, resample
+from ..codecs import Codec, Latents
+from ..errors import ModelError
+from .generative import Generative
+from .network import Network
+from .runs import Run
+
+TOGETHER = 16  # sounds that are made at once
+LONGEST = 60.0  # seconds
+Waveforms = NDArray[np.float32]
+
+
+class Generator:
+    """A generative paradigm that is trained, and the codec that makes its latents sound.
+
+    Parameters
+    ----------
+    network : Network
+        With the feature `latents`.
+    paradigm : Generative
+        Trained.
+    """
+
+    def __init__(self, network: Network, paradigm: Generative) -> None:
+        assert isinstance(network.feature, Latents)
+        self.network, self.paradigm, self.feature = network, paradigm, network.feature
+
+    @classmethod
+    def open(cls, run: Run | str | Path) -> Generator:
+        """Open a run.
+
+        Parameters
+        ----------
+        run : Run, str or Path
+            One that is done, or its folder.
+
+        Returns
+        -------
+        Generator
+            On the CPU.
+
+        Raises
+        ------
+        ModelError
+            If it is no run of a generator, or its codec is not the one that it was trained on.
+        """
+        run = run if isinstance(run, Run) else Run.open(run)
+        network, paradigm = run.trained()
+        if not isinstance(paradigm, Generative):
+            raise ModelError(
+                f"{run.folder}: is a run, but of no generator; train one with: gliss train generate/tokens"
+            )
+        return cls(network, paradigm)
+
+    @property
+    def codec(self) -> Codec:
+        """What makes latents sound."""
+        return self.feature.codec
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the sounds."""
+        return self.feature.sample_rate
+
+    @property
+    def vocabulary(self) -> dict[str, list[str]]:
+        """What can be asked for, by field."""
+        return self.paradigm.conditions.vocabulary
+
+    def generate(
+        self,
+        wanted: Sequence[Mapping[str, object]],
+        *,
+        seconds: float = 2.0,
+        seed: int = 0,
+        guidance: float | None = None,
+        start: Audio | None = None,
+        told: Callable[[int], None] | None = None,
+        **options: float,
+    ) -> Waveforms:
+        """Make sounds.
+
+        Parameters
+        ----------
+        wanted : sequence of mapping
+            One for each sound, such as ``{"instrument": "classical guitar", "pitch": 52, "loudness": "f"}``; what is
+            left out is the generator's to choose.
+        seconds : float
+            Length, to whole latents; after ``start``, where it is given.
+        seed : int
+            Of what is drawn.
+        guidance : float, optional
+            How far what is asked for is followed, see `glissando.nn.guided`.
+        start : Audio, optional
+            What all of them go on from.
+        told : callable, optional
+            Called with the number of sounds that are done.
+        **options : float
+            Of the paradigm, such as ``temperature``.
+
+        Returns
+        -------
+        ndarray, shape=(sounds, samples)
+            At ``sample_rate``, within -1..1; with ``start``, that comes first.
+
+        Raises
+        ------
+        ModelError
+            If it does not know what is wanted, or how.
+        """
+        if not 0 < seconds <= LONGEST:
+            raise ModelError(f"{seconds:g} seconds can't be made; ask for more than 0 and at most {LONGEST:g}")
+        given = self.paradigm.checked(options)
+        guidance = self.paradigm.guidance if guidance is None else guidance
+        numbers = torch.tensor([self.paradigm.conditions.numbers(one) for one in wanted])
+        frames = max(1, round(seconds * self.feature.frame_rate))
+        begun = None if start is None else self.latents(start)
+        frames += 0 if begun is None else begun.shape[1]
+        random, made = torch.Generator().manual_seed(seed), []
+        with torch.inference_mode():
+            for few in torch.split(numbers, TOGETHER):
+                latents = self.paradigm.sample(
+                    self.network.model, few, frames, guidance=guidance, generator=random,
+                    start=None if begun is None else begun.expand(len(few), -1, -1), **given,
+                )  # fmt: skip
+                made.append(self.sound(latents))
+                if told is not None:
+                    told(sum(map(len, made)))
+        return np.concatenate(made)
+
+    @torch.inference_mode()
+    def latents(self, audio: Audio) -> Tensor:
+        """Encode a sound.
+
+        Parameters
+        ----------
+        audio : Audio
+            At any rate.
+
+        Returns
+        -------
+        Tensor, shape=(1, frames, dim)
+            Of the codec.
+        """
+        heard = resample(audio.samples, audio.sample_rate, self.sample_rate)
+        found: Tensor = self.codec(torch.from_numpy(heard)[None])
+        return found
+
+    @torch.inference_mode()
+    def sound(self, latents: Tensor) -> Waveforms:
+        """Decode latents, one by one quieter where they would clip.
+
+        Parameters
+        ----------
+        latents : Tensor, shape=(batch, frames, dim)
+            Of the paradigm.
+
+        Returns
+        -------
+        ndarray, shape=(batch, samples)
+            Within -1..1.
+        """
+        waveforms: Waveforms = self.codec.decode(latents).numpy()
+        waveforms /= np.abs(waveforms).max(1, keepdims=True).clip(1)
+        return waveforms
