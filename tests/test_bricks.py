@@ -54,6 +54,11 @@ EXAMPLES = {
         (10, 6),
     ),
     "frame_rnn": ({"frame": 4, "units": 5, "channels": 6}, SEQUENCE, (10, 6)),
+    "frame_rnn/condition": (
+        {"frame": 3, "units": 5, "channels": 6, "kind": "lstm", "condition": "condition"},
+        SEQUENCE,
+        (10, 6),
+    ),
     "sincnet": ({"sample_rate": 8000, "channels": 6, "kernel": 33, "stride": 5}, WAVEFORM, (80, 6)),
     "linear": ({"units": 4, "norm": "batch", "activation": "relu", "repeat": 2}, SEQUENCE, (10, 4)),
     "linear/vector": ({"units": 4, "norm": "layer"}, VECTOR, (4,)),

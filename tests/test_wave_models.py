@@ -80,9 +80,12 @@ def test_sample_by_sample_is_all_at_once(name: str) -> None:
     assert whole.std(1).mean() > 1e-3, "else all frames are alike"
 
 
-def test_a_conditioned_wavenet_goes_sample_by_sample() -> None:
+@pytest.mark.parametrize("brick", [{"wavenet": {"channels": 6, "layers": 3}}, {"frame_rnn": {"frame": 4, "units": 6}}])
+def test_what_is_told_is_heard_sample_by_sample(brick: dict) -> None:
     given = {"condition": noise(2, 4)}
-    spec = {"trunk": {"wavenet": {"channels": 6, "skip": 7, "layers": 3, "condition": "condition"}}}
+    ((name, arguments),) = brick.items()
+    spec = {"trunk": {name: {**arguments, "condition": "condition"}}}
+    torch.manual_seed(0)
     model, x = build(spec, torch.zeros(2, 40, 1), given=given).eval(), noise(2, 30, 1)
     with torch.inference_mode():
         run = steps(model, **given)

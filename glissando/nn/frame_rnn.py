@@ -2,58 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bricks import BRICKS, sequence_dim
+from .bricks import BRICKS, Conditioned, sequence_dim
 from .checks import MOST_TAPS, choice, count
 from .rates import Stack, Unstack
 from .sequences import RECURRENT, Recurrent
 from .stepping import Step, Stepwise, recurrent_steps
+from .wiring import condition_dim
 
 
-class FrameRNN(Stepwise, nn.Module):
+class FrameRNN(Conditioned, Stepwise):
     """A step of a recurrent network for every frame of samples; each sample of a frame hears of the frames before.
 
     Parameters
     ----------
-    rnn : RNNBase
-        With the batch first, in one direction.
+    inputs, outputs : int
+        Dimensions of samples.
     frame : int
         Samples of a frame.
-    dim : int
-        Output dimension.
+    rnn : RNNBase
+        In one direction, with the batch first, and as many inputs as units.
+    uses : str, optional
+        Name of a vector that every frame hears.
+    condition_dim : int
+        Of that vector.
 
     References
     ----------
     Mehri et al., "SampleRNN: an unconditional end-to-end neural audio generation model", ICLR 2017.
     """
 
-    def __init__(self, rnn: nn.RNNBase, frame: int, dim: int) -> None:
-        super().__init__()
+    def __init__(
+        self, inputs: int, outputs: int, *, frame: int, rnn: nn.RNNBase, uses: str | None = None, condition_dim: int = 0
+    ) -> None:
+        super().__init__(uses)
         self.frame = frame
         self.stack, self.unstack = Stack(frame), Unstack(frame)
+        self.enter = nn.Linear(frame * inputs, rnn.input_size)
+        self.told = None if uses is None else nn.Linear(condition_dim, rnn.input_size, bias=False)
         self.recurrent = Recurrent(rnn, last=False)
-        self.up = nn.Linear(rnn.hidden_size, frame * dim)
+        self.up = nn.Linear(rnn.hidden_size, frame * outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Run over all frames.
 
         Parameters
         ----------
-        x : Tensor, shape=(batch, samples, dim)
+        x : Tensor, shape=(batch, samples, inputs)
             A sequence.
+        condition : Tensor, optional, shape=(batch, condition dim)
+            A vector.
 
         Returns
         -------
-        Tensor, shape=(batch, samples, output dim)
+        Tensor, shape=(batch, samples, outputs)
             A sequence.
         """
-        before = self.stack(F.pad(x, (0, 0, self.frame, 0)))[:, : -(-x.shape[1] // self.frame)]
-        told: Tensor = self.unstack(self.up(self.recurrent(before)))
+        before = F.pad(x, (0, 0, self.frame, 0))[:, : -(-x.shape[1] // self.frame) * self.frame]
+        told: Tensor = self.unstack(self.up(self.recurrent(self._entering(before, condition))))
         return told[:, : x.shape[1]]
 
     def steps(self) -> Step:
@@ -62,26 +73,39 @@ class FrameRNN(Stepwise, nn.Module):
         Returns
         -------
         callable
-            Of the next sample.
+            Of the next sample, and the condition.
         """
         run = recurrent_steps(self.recurrent)
         heard: list[Tensor] = []
         told: list[Tensor] = []
 
-        def step(x: Tensor) -> Tensor:
+        def step(x: Tensor, condition: Tensor | None = None) -> Tensor:
             if not told:
                 before = torch.cat(heard or [torch.zeros_like(x)] * self.frame, 1)
                 heard.clear()
-                told.extend(reversed(self.unstack(self.up(run(self.stack(before)))).split(1, 1)))
+                made = self.unstack(self.up(run(self._entering(before, condition))))
+                told.extend(reversed(made.split(1, 1)))
             heard.append(x)
             return told.pop()
 
         return step
 
+    def _entering(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        entering: Tensor = self.enter(self.stack(x))
+        return entering if self.told is None else entering + self.told(condition)[:, None]
+
 
 @BRICKS.register("frame_rnn")
 def frame_rnn(
-    inputs: Sequence[int], *, frame: int = 16, units: int = 256, channels: int = 128, kind: str = "gru", layers: int = 1
+    inputs: Sequence[int],
+    stored: Mapping[str, Sequence[int]],
+    *,
+    frame: int = 16,
+    units: int = 256,
+    channels: int = 128,
+    kind: str = "gru",
+    layers: int = 1,
+    condition: str | None = None,
 ) -> nn.Module:
     """Run a recurrent network over frames of samples, which tells every sample of the frames before its own.
 
@@ -89,6 +113,8 @@ def frame_rnn(
     ----------
     inputs : sequence of int
         Shape of the sequence of samples that comes in.
+    stored : mapping of str to sequence of int
+        Shapes of what is stored or given.
     frame : int
         Samples of a frame.
     units : int
@@ -99,14 +125,21 @@ def frame_rnn(
         ``rnn``, ``lstm`` or ``gru``.
     layers : int
         One over the other.
+    condition : str, optional
+        Name of a stored or given vector that every frame hears.
 
     Returns
     -------
     Module
         Sequence to sequence.
     """
-    length = count(frame, "frame", high=MOST_TAPS)
-    made = RECURRENT[choice(kind, "kind", RECURRENT)](
-        sequence_dim(inputs) * length, count(units, "units"), count(layers, "layers", high=100), batch_first=True
+    width = count(units, "units")
+    made = RECURRENT[choice(kind, "kind", RECURRENT)](width, width, count(layers, "layers", high=100), batch_first=True)
+    return FrameRNN(
+        sequence_dim(inputs),
+        count(channels, "channels"),
+        frame=count(frame, "frame", high=MOST_TAPS),
+        rnn=made,
+        uses=condition,
+        condition_dim=0 if condition is None else condition_dim(stored, condition),
     )
-    return FrameRNN(made, length, count(channels, "channels"))

@@ -22,6 +22,7 @@ from .probes import PROBES, Question, probe
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+from .samples import Samples
 from .translation import TASK as TRANSLATION
 from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
 from .vicreg import VICReg
@@ -51,6 +52,7 @@ __all__ = [
     "Question",
     "Recipe",
     "Run",
+    "Samples",
     "Score",
     "SoundScore",
     "Sounds",
