@@ -21,7 +21,8 @@ from glissando.data import (
     write_pyjama,
 )
 from glissando.errors import ModelError, RecipeError
-from glissando.training import Conditions, Run
+from glissando.training import Conditions, Generative, Run, load_recipe, shipped
+from glissando.training.paradigm import paradigm_of
 
 
 @pytest.fixture(scope="session")
@@ -149,3 +150,11 @@ def test_general_midi_has_names() -> None:
         Annotations(np.array([[0, 1, 60.2]])).pitch == 60
         and Annotations(np.array([[0, 1, 60], [1, 2, 61]])).pitch is None
     )
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if name.startswith("generate/")])
+def test_shipped_recipes_build(name: str, codec: Run) -> None:
+    recipe = load_recipe(name, changes=[f"feature.latents.weights={codec.folder}"])
+    _, paradigm = paradigm_of(recipe, name=name)
+    assert isinstance(paradigm, Generative) and recipe.data.split == "combination"
+    assert paradigm.conditions.numbers({}) == [0, 0, 0]

@@ -26,6 +26,8 @@ VERBS = {
     "library": "Look after the library: status, verify, remove, compact, export, import.",
     "pitch": "Write down the pitches of audio files: f0, notes (MIDI), picture.",
     "codec": "Turn sounds into latents or codes, and those into sounds.",
+    "generate": "Make notes of an instrument at a pitch.",
+    "continue": "Go on with a sound.",
     "models": "List and fetch model weights.",
     "train": "Train a recipe.",
     "evaluate": "Score a trained run.",

@@ -7,12 +7,13 @@ from .beginnings import Beginnings
 from .building import BUILDERS, BuildReport, Failure, build
 from .cache import FeatureCache
 from .cards import Card, card, names
+from .combinations import split_combinations
 from .dataset import DataSet, Entry, data_folder, load
 from .midi import read_notes, read_score
 from .patches import Patches
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
-from .splits import Split, folds, official, official_fold, official_folds, split_by, split_combinations
+from .splits import Split, folds, official, official_fold, official_folds, split_by
 from .store import ArrayInfo, ArrayStore, ArrayWriter
 from .views import Views
 

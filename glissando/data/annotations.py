@@ -12,6 +12,7 @@ from ..errors import RecipeError
 from .general_midi import program_name
 
 GROUPS = ("piece", "artist", "album", "clique", "recording")
+COMBINATION = "combination"  # kind of group of its own: the notes of one instrument at one pitch
 ALIASES = {"work-id": "clique", "performer": "artist", "game": "album"}  # other names, most of them the book's
 SLACK = 0.5  # seconds that an annotation may reach past the end; no frame lies there
 MAX_TIME = 1e6  # seconds; numbers beyond are damage or malice
@@ -108,6 +109,12 @@ class Annotations:
         """MIDI pitch of the only note, from its label or from the notes."""
         found = {float(one) for one in self.labels.get("pitch", ())} or {float(one) for one in self.notes[:, 2]}
         return round(found.pop()) if len(found) == 1 else None
+
+    @property
+    def combination(self) -> str | None:
+        """Instrument and pitch, where it has both."""
+        instrument, pitch = self.instrument, self.pitch
+        return None if instrument is None or pitch is None else f"{instrument} at {pitch}"
 
     def check_within(self, duration: float, *, where: str) -> None:
         """Refuse annotations past the end of the audio.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +13,11 @@ import numpy as np
 
 from ..errors import RecipeError
 from ..paths import aside
-from .annotations import GROUPS
-from .dataset import DataSet, Entry
+from .annotations import COMBINATION, GROUPS
+from .dataset import DataSet
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 SPLIT, FOLD = "split", "fold"  # labels that official layouts give
-COMBINATION = "combination"  # kind of group: the notes of one instrument at one pitch
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,9 @@ class Split:
             if key in seen:
                 raise RecipeError(f"split of {self.data}: entry {key!r} is in {seen[key]} and in {part}")
             seen[key] = part
-            of = _groups(data[key])
+            of = data[key].groups
+            if (pair := data[key].annotations.combination) is not None:
+                of[COMBINATION] = pair
             for kind in groups:
                 if kind not in of:
                     continue
@@ -190,64 +191,14 @@ def split_by(
     RecipeError
         If there are fewer groups than parts, or the fractions make no sense.
     """
-    fractions = _checked(fractions)
+    fractions = checked_fractions(fractions)
     groups = _grouped(data, group, seed)
     if len(groups) < len(fractions):
         raise RecipeError(
             f"data set {data.name}: has {len(groups)} groups ({group or 'entries'}), too few for {len(fractions)} parts"
         )
     parts = _deal(groups, {name: share * len(data) for name, share in fractions.items()})
-    return Split(data.name, _in_order(data, parts), group, "random", seed)
-
-
-def split_combinations(data: DataSet, *, fractions: Mapping[str, float] | None = None, seed: int = 0) -> Split:
-    """Hold out pairs of instrument and pitch, both of which are learned in other pairs.
-
-    All notes of a pair, louder or softer, lie on one side; entries without instrument or pitch are learned.
-
-    Parameters
-    ----------
-    data : DataSet
-        Of notes.
-    fractions : mapping, optional
-        Share of the pairs by part, as of `split_by`; of the parts after the first fewer, where no more can be held out.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    Split
-        The same one for the same seed and entries.
-
-    Raises
-    ------
-    RecipeError
-        If the fractions make no sense, or no pairs can be held out.
-    """
-    first, *others = (fractions := _checked(fractions))
-    pairs: dict[tuple[str, int], list[str]] = defaultdict(list)
-    parts: dict[str, list[str]] = {name: [] for name in fractions}
-    for key, entry in data.items():
-        if (pair := _combination(entry)) is None:
-            parts[first].append(key)
-        else:
-            pairs[pair].append(key)
-    left = Counter(one for pair in pairs for one in pair)
-    lacking = {name: round(fractions[name] * len(pairs)) for name in others}
-    ordered = sorted(pairs)  # not the order of the file, which may change
-    for number in np.random.default_rng(seed).permutation(len(ordered)):
-        pair, to = ordered[number], first
-        if any(lacking.values()) and min(left[one] for one in pair) > 1:
-            to = max(others, key=lambda name: lacking[name] / fractions[name])
-            lacking[to] -= 1
-            left.subtract(pair)
-        parts[to] += pairs[pair]
-    if not all(parts.values()):
-        raise RecipeError(
-            f"data set {data.name}: has {len(pairs)} pairs of instrument and pitch, of which too few can be held out "
-            f"for {', '.join(fractions)} while each instrument and each pitch stays in others"
-        )
-    return Split(data.name, _in_order(data, parts), COMBINATION, "random", seed)
+    return Split(data.name, in_order(data, parts), group, "random", seed)
 
 
 def folds(data: DataSet, count: int, group: str | None = None, *, seed: int = 0) -> list[Split]:
@@ -341,7 +292,7 @@ def official_fold(data: DataSet, fold: str) -> Split:
         named = ", ".join(sorted(parts, key=_in_numbers)) or "none"
         raise RecipeError(f"data set {data.name}: has no fold {fold!r} to test beside others; its folds: {named}")
     return Split(
-        data.name, _in_order(data, {"train": train, "test": parts[fold]}), None, f"official, fold {fold} for the test"
+        data.name, in_order(data, {"train": train, "test": parts[fold]}), None, f"official, fold {fold} for the test"
     )
 
 
@@ -369,21 +320,28 @@ def official_folds(data: DataSet) -> list[Split]:
     return _rotated(data, [parts[name] for name in sorted(parts, key=_in_numbers)], None, "official")
 
 
-def _checked(fractions: Mapping[str, float] | None) -> dict[str, float]:
+def checked_fractions(fractions: Mapping[str, float] | None) -> dict[str, float]:
+    """Refuse shares that are none.
+
+    Parameters
+    ----------
+    fractions : mapping, optional
+        See `split_by`.
+
+    Returns
+    -------
+    dict of str to float
+        Shares by part.
+
+    Raises
+    ------
+    RecipeError
+        If they are not above 0, or have another sum than 1.
+    """
     fractions = dict(FRACTIONS if fractions is None else fractions)
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise RecipeError(f"fractions of a split must be above 0 and have the sum 1; got {fractions}")
     return fractions
-
-
-def _combination(entry: Entry) -> tuple[str, int] | None:
-    instrument, pitch = entry.annotations.instrument, entry.annotations.pitch
-    return None if instrument is None or pitch is None else (instrument, pitch)
-
-
-def _groups(entry: Entry) -> dict[str, str]:
-    pair = _combination(entry)
-    return entry.groups if pair is None else {**entry.groups, COMBINATION: f"{pair[0]} at {pair[1]}"}
 
 
 def _by_fold(data: DataSet) -> dict[str, list[str]]:
@@ -421,7 +379,21 @@ def _deal(groups: list[list[str]], wanted: Mapping[str, float]) -> dict[str, lis
     return parts
 
 
-def _in_order(data: DataSet, parts: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+def in_order(data: DataSet, parts: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """Put keys in the order of the data.
+
+    Parameters
+    ----------
+    data : DataSet
+        That was split.
+    parts : mapping
+        Keys by part.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The same parts.
+    """
     place = {key: i for i, key in enumerate(data)}
     return {name: tuple(sorted(keys, key=place.__getitem__)) for name, keys in parts.items()}
 
@@ -434,5 +406,5 @@ def _rotated(
         valid = parts[(i + 1) % len(parts)]
         held = {*test, *valid}
         chosen = {"train": [key for part in parts for key in part if key not in held], "valid": valid, "test": test}
-        made.append(Split(data.name, _in_order(data, chosen), group, f"{origin} fold {i + 1} of {len(parts)}", seed))
+        made.append(Split(data.name, in_order(data, chosen), group, f"{origin} fold {i + 1} of {len(parts)}", seed))
     return made

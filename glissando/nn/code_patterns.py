@@ -110,7 +110,7 @@ class CodePattern:
         """
         if codes.ndim != 3 or codes.shape[2] != self.quantizers or not codes.shape[1]:
             raise ModelError(f"codes have shape {tuple(codes.shape)}, not (batch, frames, {self.quantizers})")
-        step, stream, first = self._places(codes.shape[1], codes.device)
+        step, stream, first = self.places(codes.shape[1], codes.device)
         tokens = codes.new_full((len(codes), self.steps(codes.shape[1]), self.streams), self.nothing)
         tokens[:, step, stream] = self._checked(codes) + first
         return tokens
@@ -138,7 +138,7 @@ class CodePattern:
         more, rest = divmod(tokens.shape[1] - self.steps(1), self.stride)
         if rest or more < 0:
             raise ModelError(f"{tokens.shape[1]} steps are no whole number of frames in the order {self.name}")
-        step, stream, first = self._places(more + 1, tokens.device)
+        step, stream, first = self.places(more + 1, tokens.device)
         return self._checked(tokens[:, step, stream] - first)
 
     def allowed(self, step: int, frames: int) -> Tensor:
@@ -165,8 +165,23 @@ class CodePattern:
         found[:, self.nothing] = ~found.any(1)
         return found
 
-    def _places(self, frames: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Step [frames, quantizers], stream and first token [quantizers] of every code."""
+    def places(self, frames: int, device: torch.device | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Tell where codes stand among tokens.
+
+        Parameters
+        ----------
+        frames : int
+            Of the codes.
+        device : device, optional
+            Where the answer shall be.
+
+        Returns
+        -------
+        step, stream : Tensor of int, shape=(frames, quantizers)
+            Of the tokens.
+        first : Tensor of int, shape=(quantizers,)
+            Token of the code 0.
+        """
         quantizer = torch.arange(self.quantizers, device=device)
         step = torch.arange(frames, device=device)[:, None] * self.stride + quantizer * self.delay
         own = quantizer * (self.streams == 1)

@@ -23,6 +23,8 @@ from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipp
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
 from .samples import Samples
+from .sheets import draw_sheet
+from .tokens import Tokens
 from .translation import TASK as TRANSLATION
 from .translation import Translation, TranslationRecipe, load_translation_recipe, train_translation
 from .vicreg import VICReg
@@ -56,12 +58,14 @@ __all__ = [
     "Score",
     "SoundScore",
     "Sounds",
+    "Tokens",
     "TrainPart",
     "Translation",
     "TranslationRecipe",
     "VICReg",
     "class_probabilities",
     "compare",
+    "draw_sheet",
     "draw_split",
     "embed_entries",
     "embed_sounds",

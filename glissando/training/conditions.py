@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
@@ -10,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data import Annotations, Entry
+from ..data import Annotations, Entry, hz_to_midi
+from ..data.annotations import MAX_PITCH
 from ..errors import ModelError
 
 FIELDS = ("instrument", "pitch", "loudness")
 LOUDNESS = {"p": -18.0, "mp": -12.0, "mf": -6.0, "f": np.inf}  # upper ends of the peak, in dB of full scale
+NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}  # semitones above C
 UNKNOWN = 0  # class of what is not told
 QUIETEST = 1e-6  # peak that has a level
 
@@ -150,6 +153,8 @@ class Conditions(nn.Module):
         if value is None:
             return UNKNOWN
         names = self.vocabulary[field]
+        if field == "pitch":
+            value = midi_pitch(str(value))
         if str(value) in names:
             return 1 + names.index(str(value))
         if field == "pitch" and names:
@@ -178,3 +183,33 @@ def loudness(waveform: NDArray[np.float32]) -> str:
     """
     level = 20 * np.log10(max(float(np.abs(waveform).max(initial=0)), QUIETEST))
     return next(name for name, end in LOUDNESS.items() if level < end)
+
+
+def midi_pitch(text: str) -> int:
+    """Read a pitch.
+
+    Parameters
+    ----------
+    text : str
+        A MIDI number, a name such as E3 or Bb2 (C4 is 60), or a frequency such as 164.8Hz.
+
+    Returns
+    -------
+    int
+        The nearest MIDI number.
+
+    Raises
+    ------
+    ModelError
+        If it is no pitch.
+    """
+    text = text.strip()
+    if named := re.fullmatch(r"([A-Ga-g])([#b]?)(-?\d)", text):
+        letter, sign, octave = named.groups()
+        return NATURALS[letter.upper()] + {"#": 1, "b": -1, "": 0}[sign] + 12 * (int(octave) + 1)
+    if numbered := re.fullmatch(r"(\d+(?:\.\d*)?)\s*(hz)?", text, re.IGNORECASE):
+        number = float(numbered[1])
+        number = float(hz_to_midi(number)) if numbered[2] else number
+        if 0 <= number <= MAX_PITCH:
+            return round(number)
+    raise ModelError(f"{text!r} is no pitch; write a name (E3, Bb2), a MIDI number (52) or a frequency (164.8Hz)")

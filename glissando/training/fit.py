@@ -19,6 +19,7 @@ from ..paths import aside
 from ..registry import parse
 from .card import card
 from .choosing import all_chosen, draw_splits
+from .estimator import Estimator
 from .filters import first_filters, plot_filters
 from .learner import Learner, loader
 from .network import Network
@@ -203,11 +204,12 @@ def _start(material: _Material, recipe: Recipe) -> None:
 
 def _settled(recipe: Recipe, material: _Material, data: DataSet) -> Recipe:
     """Write into the recipe what it leaves to the training data, and which codec it hears by."""
-    learned = "paradigm" if recipe.task is None else "task"
-    found = {
-        "feature": material.network.feature.settled(),
-        learned: material.paradigm.settle([entry.annotations for entry in data.values()]),
-    }
+    network, annotations = material.network, [entry.annotations for entry in data.values()]
+    found = {"feature": network.feature.settled()}
+    if isinstance(network, Estimator):
+        found["task"] = network.task.settle(annotations)
+    else:
+        found["paradigm"] = material.paradigm.settle(annotations)
     changes = {}
     for field, settled in found.items():
         name, arguments = parse(getattr(recipe, field), field)

@@ -41,6 +41,8 @@ class Generative(Paradigm):
 
     Attributes
     ----------
+    latents : Latents
+        The feature, and the codec.
     options : mapping of str to float
         What `sample` takes beside its other arguments, with defaults.
     guidance : float
@@ -49,6 +51,7 @@ class Generative(Paradigm):
         What it makes; such a feature can be turned back into sound, and knows a frame of silence.
     """
 
+    latents: Latents
     augmented: ClassVar[str] = "feature"
     options: ClassVar[Mapping[str, float]] = {}
     guidance: ClassVar[float] = 1.0
@@ -69,7 +72,7 @@ class Generative(Paradigm):
             raise ValueError(f"drop must be at least 0 and below 1, got {drop}")
         self.drop = drop
         self.conditions = Conditions(conditions or {}, dim)
-        self.__dict__["feature"] = feature  # (not as a layer: the codec is neither learned nor kept)
+        self.__dict__["latents"] = feature  # (not as a layer: the codec is neither learned nor kept)
 
     def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
         """Find what can be asked for, unless the recipe says it.
@@ -119,9 +122,7 @@ class Generative(Paradigm):
         Beginnings
             With ``conditions``, classes as `Conditions.of` tells them.
         """
-        found = Beginnings(
-            network.cache(), entries, frames=part.patch, silence=self.__dict__["feature"].silence(), progress=told
-        )
+        found = Beginnings(network.cache(), entries, frames=part.patch, silence=self.latents.silence(), progress=told)
         found.tensors["conditions"] = torch.tensor([self.conditions.of(entry) for entry in entries])
         return found
 

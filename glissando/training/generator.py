@@ -12,13 +12,15 @@ from torch import Tensor
 
 from ..audio import Audio, resample
 from ..codecs import Latents
+from ..encoders.shipped import shipped_folder
 from ..errors import ModelError
 from ..features import Waveform
 from .generative import Generative
 from .network import Network
-from .runs import Run
+from .runs import Run, shipped_run
 
 TOGETHER = 16  # sounds that are made at once
+SHIPPED = ("flow", "tokens")  # runs that may come with the package
 LONGEST = 60.0  # seconds
 Waveforms = NDArray[np.float32]
 
@@ -39,13 +41,13 @@ class Generator:
         self.network, self.paradigm, self.feature = network, paradigm, network.feature
 
     @classmethod
-    def open(cls, run: Run | str | Path) -> Generator:
+    def open(cls, run: Run | str | Path | None = None) -> Generator:
         """Open a run.
 
         Parameters
         ----------
-        run : Run, str or Path
-            One that is done, or its folder.
+        run : Run, str or Path, optional
+            One that is done, its folder, or the name of one that comes with the package; the first of those if None.
 
         Returns
         -------
@@ -57,7 +59,13 @@ class Generator:
         ModelError
             If it is no run of a generator, or its codec is not the one that it was trained on.
         """
-        run = run if isinstance(run, Run) else Run.open(run)
+        if run is None and not (run := next((name for name in SHIPPED if shipped_folder(name).is_dir()), None)):
+            raise ModelError(
+                "no generator comes with this package yet; train one (gliss train generate/tokens --out RUN) and name "
+                "it with --run RUN"
+            )
+        if not isinstance(run, Run):
+            run = shipped_run(str(run)) if str(run) in SHIPPED and not Path(run).exists() else Run.open(run)
         network, paradigm = run.trained()
         if not isinstance(paradigm, Generative):
             raise ModelError(
@@ -135,6 +143,21 @@ class Generator:
                 if told is not None:
                     told(sum(map(len, made)))
         return np.concatenate(made)
+
+    def audio(self, waveforms: Waveforms) -> list[Audio]:
+        """Give waveforms their rate.
+
+        Parameters
+        ----------
+        waveforms : ndarray, shape=(sounds, samples)
+            Of `generate`.
+
+        Returns
+        -------
+        list of Audio
+            One for each.
+        """
+        return [Audio(waveform, self.sample_rate) for waveform in waveforms]
 
     @torch.inference_mode()
     def latents(self, audio: Audio) -> Tensor:

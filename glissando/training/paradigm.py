@@ -60,7 +60,7 @@ class Paradigm(nn.Module, ABC):
         Returns
         -------
         dict of str to object
-            Arguments of the paradigm, or of its task.
+            Arguments of the paradigm.
         """
         return {}
 
@@ -235,21 +235,6 @@ class Supervised(Paradigm):
         self.task, self.goal = estimator.task, estimator.task.goal
         self.layers = estimator.task.layers  # (they are trained and kept with the paradigm's)
         self._scored: list[tuple[Annotations, Any]] = []
-
-    def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
-        """Ask the task; see `Paradigm.settle`.
-
-        Parameters
-        ----------
-        annotations : sequence of Annotations
-            Of the entries to train on.
-
-        Returns
-        -------
-        dict of str to object
-            Arguments of the task.
-        """
-        return self.task.settle(annotations)
 
     def examples(
         self,
