@@ -24,7 +24,7 @@ from report import Row, write
 
 from glissando.audio import Audio
 from glissando.audio import write as write_audio
-from glissando.data import DataSet, data_folder, load
+from glissando.data import DataSet, Split, data_folder, load
 from glissando.metrics import label_metrics
 from glissando.paths import cache_dir
 from glissando.tasks import LabelCurves
@@ -156,6 +156,22 @@ def right(truth: Found, found: Found) -> dict[str, float]:
     return {key: float(one.argmax() == truth[key].argmax()) for key, one in found.items()}
 
 
+def networks(name: str, data: DataSet) -> tuple[dict[str, Found], dict[str, list[dict[str, Any]]], list[Split]]:
+    """Train on all folds: what networks say of the recordings that they did not learn, their results, and the folds."""
+    part, splits = SETS[name], []
+    answers: dict[str, Found] = {}
+    results: dict[str, list[dict[str, Any]]] = {}
+    for where, changes in part.cells.items():
+        splits.append(draw_split(data, load_recipe("tags/mel-conv2d", changes=changes).data))
+        tested = splits[-1].of(data, "test")
+        for front, epochs in {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}.items():
+            run = cell(f"{name}-{where}-{front}", front, epochs, changes)
+            results.setdefault(front, []).append(run.result())
+            told = {key: one.probabilities for key, one in heard(run, tested).items()}
+            answers.setdefault(front, {}).update(told)
+    return answers, results, splits
+
+
 def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str, dict[str, float]]]:
     """All systems on one set: rows, mean validation losses of the front-ends, and who told which clip right."""
     data = load(name)
@@ -165,19 +181,13 @@ def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str,
         key: np.array([one in entry.annotations.labels[label] for one in names], float) for key, entry in data.items()
     }
     groups = {key: entry.groups.get("recording", key) for key, entry in data.items()}
-    epochs = {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}
-    systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **{front: {} for front in epochs}}
-    about: dict[str, list[dict[str, Any]]] = {front: [] for front in epochs}
+    answers, about, splits = networks(name, data)
+    systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **answers}
     vectors = statistics(data, name)
-    for where, changes in part.cells.items():
-        split = draw_split(data, load_recipe("tags/mel-conv2d", changes=changes).data)
-        tested, learned = split.of(data, "test"), [*split.parts["train"], *split.parts["valid"]]
-        for system, found in without_training(vectors, learned, [*tested], truth).items():
+    for split in splits:
+        learned = [*split.parts["train"], *split.parts["valid"]]
+        for system, found in without_training(vectors, learned, split.parts["test"], truth).items():
             systems[system] |= found
-        for front, count in epochs.items():
-            run = cell(f"{name}-{where}-{front}", front, count, changes)
-            about[front].append(run.result())
-            systems[front] |= {key: one.probabilities for key, one in heard(run, tested).items()}
     systems[ENSEMBLE] = {
         key: np.mean([systems[front][key] for front in FRONT_ENDS], axis=0) for key in systems[FRONT_ENDS[0]]
     }
@@ -186,7 +196,7 @@ def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str,
         rows += rows_of(name, system, truth, found, groups, part)
         if results := about.get(system):
             losses[system] = float(np.mean([one["valid_loss"] for one in results]))
-            minutes = float(np.mean([one["minutes_in_all"] for one in results]))
+            minutes = float(np.mean([one["minutes"] for one in results]))
             rows.append(Row(name, system, "minutes of a core per training", minutes, len(found)))
             rows.append(Row(name, system, "parameters", results[0]["parameters"], len(found)))
     return rows, losses, {system: right(truth, found) for system, found in systems.items()} if part.exclusive else {}
