@@ -102,6 +102,7 @@ def test_sample_by_sample_draws_what_the_whole_says(run: Run) -> None:
             guidance=1.0,
             generator=torch.Generator().manual_seed(3),
             temperature=1.5,
+            top_k=0,
             top_p=0.95,
         )
         generator, slow = torch.Generator().manual_seed(3), torch.zeros(2, 1, 1, 1)
@@ -128,7 +129,7 @@ def test_a_generator_of_samples(run: Run) -> None:
     begun = Audio((0.5 * np.sin(np.arange(100) / 3)).astype(np.float32), RATE)
     longer = generator.generate([{}], seconds=0.02, start=begun)
     assert longer.shape == (1, 180) and np.allclose(longer[0, :100], begun.samples, atol=1e-6)
-    with pytest.raises(ModelError, match="takes no steps; it takes temperature, top_p"):
+    with pytest.raises(ModelError, match="takes no steps; it takes temperature, top_k, top_p"):
         generator.generate([{}], steps=3)
 
 
@@ -160,7 +161,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(notes: Path, tmp_path: Path, monk
             {"feature": {"log-mel": {"sample_rate": RATE, "n_fft": 512, "hop": 128, "bands": 24}}},
             "makes samples; take the feature waveform",
         ),
-        ({"model": {"only": ["to_sequence", {"conv1d": {"channels": 8}}]}}, "can't be run frame by frame"),
+        ({"model": {"only": ["to_sequence", {"conv1d": {"channels": 8}}]}}, "goes on step by step, but model.only"),
         ({"model": {"only": ["to_sequence", {"linear": {"units": 1}}]}}, "its dimension the steps of the mu-law"),
         ({"paradigm": {"samples": {"drop": 1.0}}}, "drop must be at least 0 and below 1"),
     ],

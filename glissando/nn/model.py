@@ -14,11 +14,9 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError, RecipeError
 from ..registry import parse, short
-from .attention import Past
 from .bricks import BRICKS, Conditioned, said
 from .checks import MOST_LAYERS
 from .sequences import Recurrent
-from .transformer import Transformer
 from .wiring import Store
 
 MOST_PARAMETERS = 500_000_000  # 2 GB of weights, and as much again for every state of an optimizer
@@ -115,30 +113,6 @@ class Model(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU where channels are few
         for layer in self.layers():
             x = apply(layer, x, kept)
-        return x
-
-    def go_on(self, x: Tensor, pasts: dict[nn.Module, Past]) -> Tensor:
-        """Run the layers on what comes next of a sequence, where transformers remember what came before.
-
-        Parameters
-        ----------
-        x : Tensor
-            The next frames.
-        pasts : dict of Module to Past
-            What transformers remember; empty at the beginning. It is added to.
-
-        Returns
-        -------
-        Tensor
-            The last layer's output, as it would be for the whole sequence if no other layer looks at several frames.
-        """
-        kept: dict[str, Tensor] = {}
-        for layer in self.layers():
-            x = (
-                layer(x, past=pasts.setdefault(layer, Past()))
-                if isinstance(layer, Transformer)
-                else _apply(layer, x, kept)
-            )
         return x
 
     def run(self, x: Tensor, *parts: str) -> Tensor:

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from .attention import Past
 from .bricks import ACTIVATIONS, AlongFrames, ChannelNorm
 from .model import Model, apply
 from .mu_law import MuLaw
 from .sequences import Recurrent, ToMap, ToSequence
+from .transformer import Transformer
 from .wiring import Film, Join, Recall
 
 Step = Callable[..., Tensor]
@@ -89,11 +90,11 @@ def steps(model: Model, **given: Tensor) -> Step:
     Returns
     -------
     callable
-        Of the next frame, of the kind that the model takes.
+        Of the next frame, or some of them, of the kind that the model takes.
 
     Raises
     ------
-    ModelError
+    ValueError
         If a layer can't be run so; the sentence names it.
     """
     runs = []
@@ -101,12 +102,17 @@ def steps(model: Model, **given: Tensor) -> Step:
         try:
             runs.append((layer, _steps(layer)))
         except ValueError as error:
-            raise ModelError(
-                f"model.{name} ({brick}): {error}, so it can't be run frame by frame; of the layers that look at other "
-                "frames, wavenet, frame_rnn, rnn in one direction and conv1d with padding: causal and no stride can be"
+            raise ValueError(
+                f"needs a model that goes on step by step, but model.{name} ({brick}) does not: {error}; of the layers "
+                "that look at other frames, wavenet, frame_rnn, rnn in one direction, a causal transformer, and conv1d "
+                "with padding: causal and no stride do"
             ) from error
+    one_by_one = any(isinstance(layer, Stepwise | AlongFrames) for layer in model.layers())
 
     def step(x: Tensor) -> Tensor:
+        if one_by_one and x.shape[axis := _frames(x)] > 1:
+            made = [step(one) for one in torch.split(x, 1, axis)]
+            return torch.cat(made, _frames(made[0]))
         kept = dict(given)
         for layer, run in runs:
             x = apply(layer, x, kept, run)
@@ -115,12 +121,19 @@ def steps(model: Model, **given: Tensor) -> Step:
     return step
 
 
+def _frames(x: Tensor) -> int:
+    """Axis of the frames of a map, a sequence or a waveform."""
+    return 3 if x.ndim == 4 else 1
+
+
 def _steps(layer: nn.Module) -> Step:
     """Begin a layer; ValueError if that can't be."""
     if isinstance(layer, Stepwise):
         return layer.steps()
     if isinstance(layer, Recurrent):
         return recurrent_steps(layer)
+    if isinstance(layer, Transformer):
+        return _transformer(layer)
     if isinstance(layer, AlongFrames):
         inner = _chain([*layer])
         return lambda x: inner((x[..., None] if x.ndim == 2 else x).transpose(1, 2)).transpose(1, 2)
@@ -128,7 +141,7 @@ def _steps(layer: nn.Module) -> Step:
         return _chain([*layer])
     if isinstance(layer, POINTWISE):
         return layer
-    raise ValueError("it may look at frames to come")
+    raise ValueError("it may look ahead")
 
 
 def _chain(layers: Sequence[nn.Module]) -> Step:
@@ -178,7 +191,7 @@ def recurrent_steps(layer: Recurrent) -> Step:
         If it is another.
     """
     if layer.rnn.bidirectional or layer.last:
-        raise ValueError("it is recurrent in both directions, or gives its last state alone")
+        raise ValueError("it runs in both directions, or gives its last state alone")
     state = None
 
     def step(x: Tensor) -> Tensor:
@@ -186,5 +199,17 @@ def recurrent_steps(layer: Recurrent) -> Step:
         outputs: Tensor
         outputs, state = layer.rnn(x, state)
         return outputs
+
+    return step
+
+
+def _transformer(layer: Transformer) -> Step:
+    if not layer.causal or layer.token is not None:
+        raise ValueError("it looks ahead (make it with causal: true), or has a token of its own")
+    past = Past()
+
+    def step(x: Tensor, *context: Tensor) -> Tensor:
+        result: Tensor = layer(x, *context, past=past)
+        return result
 
     return step

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..audio import Audio, resample
-from ..codecs import Latents
+from ..codecs import Codec, Latents
 from ..encoders.shipped import shipped_folder
 from ..errors import ModelError
 from ..features import Waveform
@@ -72,6 +72,13 @@ class Generator:
                 f"{run.folder}: is a run, but of no generator; train one with: gliss train generate/tokens"
             )
         return cls(network, paradigm)
+
+    @property
+    def codec(self) -> Codec:
+        """What makes latents sound."""
+        if not isinstance(self.feature, Latents):
+            raise ModelError("this generator makes samples, and has no codec")
+        return self.feature.codec
 
     @property
     def sample_rate(self) -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ModelError
 from ..features import Feature, Waveform
 from ..nn import Model, draw, from_mu_law, guided, mu_law, steps
 from .generative import Generative
@@ -48,7 +47,7 @@ class Samples(Generative):
     goal = "explained"
     makes = Waveform
     given: ClassVar[Mapping[str, int]] = {"condition": CONDITION}
-    options: ClassVar[Mapping[str, float]] = {"temperature": 1.0, "top_p": 1.0}
+    options: ClassVar[Mapping[str, float]] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
     def __init__(
         self,
@@ -62,10 +61,7 @@ class Samples(Generative):
         super().__init__(feature, conditions=conditions, dim=CONDITION, drop=drop)
         if example.ndim != 3 or example.shape[2] < 2:
             raise ValueError("needs a model that gives a sequence, its dimension the steps of the mu-law, such as 256")
-        try:
-            steps(model)
-        except ModelError as error:
-            raise ValueError(str(error)) from error
+        steps(model)  # (refuses one that looks ahead)
         self.classes = example.shape[2]
 
     def loss(self, model: Model, batch: Batch) -> Tensor:
@@ -112,7 +108,7 @@ class Samples(Generative):
         guidance: float,
         generator: torch.Generator,
         start: Tensor | None = None,
-        **options: Any,
+        **options: float,
     ) -> Tensor:
         """Draw sample by sample; layers keep what they need of the past.
 
@@ -131,7 +127,7 @@ class Samples(Generative):
         start : Tensor, optional, shape=(batch, fewer samples, 1)
             Samples that they begin with.
         **options : float
-            ``temperature`` and ``top_p``, see `glissando.nn.draw`.
+            See `glissando.nn.draw`; a ``top_k`` of 0 keeps all.
 
         Returns
         -------
@@ -152,7 +148,10 @@ class Samples(Generative):
                 if apart:
                     told_so, told_nothing = logits.chunk(2)
                     logits = guided(told_so, told_nothing, guidance)
-                codes = draw(logits, generator=generator, **options)
+                codes = draw(
+                    logits, temperature=options["temperature"], top_k=int(options["top_k"]) or None,
+                    top_p=options["top_p"], generator=generator,
+                )  # fmt: skip
                 made[:, at, 0] = from_mu_law(codes, self.classes)
             last = made[:, at, None, None]
         return made
