@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from notes import make_notes
+from typer.testing import CliRunner
 
-from glissando.audio import Audio
+from glissando.audio import Audio, read
+from glissando.cli import generate
 from glissando.data import load
 from glissando.errors import ModelError, RecipeError
 from glissando.nn import draw, from_mu_law, mu_law
 from glissando.training import Generator, Network, Run, Samples, load_recipe, resume, train, validated
 
+go_on = importlib.import_module("glissando.cli.continue")
 RATE = 4_000
 WAVENET = {
     "samples": [
@@ -131,6 +135,19 @@ def test_a_generator_of_samples(run: Run) -> None:
     assert longer.shape == (1, 180) and np.allclose(longer[0, :100], begun.samples, atol=1e-6)
     with pytest.raises(ModelError, match="takes no steps; it takes temperature, top_k, top_p"):
         generator.generate([{}], steps=3)
+
+
+def test_the_commands_make_samples_too(run: Run, tmp_path: Path) -> None:
+    asked = ["--run", str(run.folder), "--seconds", "0.05", "--set", "temperature=0.9"]
+    done = CliRunner().invoke(generate.app, [*asked, "-i", "reed", "-p", "60", "-n", "2", "-o", str(tmp_path / "made")])
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {"reed-60-1.wav", "reed-60-2.wav", "sheet.png"}
+    made = read(tmp_path / "made" / "reed-60-1.wav")
+    assert made.sample_rate == RATE and len(made.samples) == 200
+    done = CliRunner().invoke(go_on.app, [str(tmp_path / "made" / "reed-60-1.wav"), *asked, "-o", str(tmp_path / "on")])
+    assert done.exit_code == 0, done.output
+    (path,) = (tmp_path / "on").glob("*.wav")
+    assert len(read(path).samples) == 400 and np.allclose(read(path).samples[:200], made.samples, atol=1e-3)
 
 
 def test_a_stopped_run_goes_on_to_the_same_end(notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
