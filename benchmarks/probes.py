@@ -119,7 +119,7 @@ def main() -> None:
                     print(row.data, "|", row.system, "|", row.metric, f"{row.value:.3f}", row.n)
         return
     board = Leaderboard(cache_dir() / "benchmarks" / "probes.json")
-    large = [name for name in LARGE if getattr(encoders, name).weights_folder().is_dir()]
+    large = [name for name in LARGE if encoders.weights_folder(name).is_dir()]
     found: list[Row] = []
     for data in SETS:
         if data in arguments.data or any(cell.data == data for cell in board.cells.values()):

@@ -209,14 +209,26 @@ def da_tacos(root: Path) -> int:
 
 
 def nsynth(root: Path) -> int:
-    for part in ("train", "valid", "test"):
-        notes = {}
-        for name, family in ((f"guitar_acoustic_00{part}-060-100", "guitar"), (f"bass_00{part}-060-100", "bass")):
+    """An instrument a part, two families; as published, a validation instrument is tested, too."""
+    notes = {
+        "train": ["guitar_acoustic_001-060-100", "guitar_acoustic_001-062-050", "bass_synthetic_001-060-100"],
+        "valid": ["guitar_acoustic_002-060-100", "guitar_electronic_003-060-100"],
+        "test": ["guitar_electronic_003-064-025", "bass_electronic_004-060-100"],
+    }
+    for part, named in notes.items():
+        table = {}
+        for name in named:
             sound(root / f"nsynth-{part}" / "audio" / f"{name}.wav", seconds=4)
-            about = {"pitch": 60, "velocity": 100, "instrument_family_str": family, "qualities_str": ["bright"]}
-            notes[name] = {**about, "instrument_str": name[:-8], "instrument_source_str": "acoustic"}
-        (root / f"nsynth-{part}" / "examples.json").write_text(json.dumps(notes))
-    return 3
+            instrument, pitch, velocity = name.rsplit("-", 2)
+            family, source, _ = instrument.split("_")
+            table[name] = {
+                "note": 1, "note_str": name, "instrument": 7, "sample_rate": 16000, "pitch": int(pitch),
+                "velocity": int(velocity), "instrument_str": instrument, "instrument_family": 3,
+                "instrument_family_str": family, "instrument_source": 0, "instrument_source_str": source,
+                "qualities": [1] + [0] * 9, "qualities_str": ["bright"],
+            }  # fmt: skip
+        (root / f"nsynth-{part}" / "examples.json").write_text(json.dumps(table))
+    return 7
 
 
 def musdb18(root: Path) -> int:
@@ -417,14 +429,14 @@ LAYOUTS: dict[str, Callable[[Path], int]] = {
     "maps": maps,
     "musdb18": musdb18,
     "musicnet": musicnet,
-    "nsynth-guitar": nsynth,
+    "nsynth": nsynth,
     "pop909": pop909,
     "rwc-pop-chord": rwc,
     "urbansound8k": urbansound8k,
 }
 
 
-SECONDS = {"game-music": 150.0, "nsynth-guitar": 4.0}  # of every entry; 0.6 in the others
+SECONDS = {"game-music": 150.0, "nsynth": 4.0}  # of every entry; 0.6 in the others
 
 
 @pytest.fixture(autouse=True)
@@ -601,7 +613,7 @@ def test_played_sets_need_no_folder_but_others_do(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "name",
-    ["maps", "maestro", "musicnet", "gtzan", "magnatagatune", "nsynth-guitar", "musdb18", "fsd50k", "game-music"],
+    ["maps", "maestro", "musicnet", "gtzan", "magnatagatune", "nsynth", "musdb18", "fsd50k", "game-music"],
 )
 def test_official_splits_do_not_leak(name: str, tmp_path: Path) -> None:
     data = built(name, tmp_path / "official")
@@ -666,6 +678,70 @@ def test_mixtures_hold_what_they_tell_and_share_no_clip(tmp_path: Path, monkeypa
     table(tmp_path / "labels.csv", [{"file": "Cello/0.wav", "label": "Cello"}])
     with pytest.raises(RecipeError, match="at least 2 instruments"):
         build("instrument-mixtures", tmp_path)
+
+
+def test_nsynth_by_family_and_instrument(tmp_path: Path) -> None:
+    nsynth(tmp_path / "official")
+    assert build("nsynth", tmp_path / "official", where={"family": "guitar"}).entries == 5
+    data = load("nsynth")
+    note = data["guitar_acoustic_001-062-050"].annotations
+    assert note.notes.tolist() == [[0.0, 3.0, 62.0]] and note.labels == {
+        "part": ("train",),
+        "split": ("train",),
+        "pitch": ("62",),
+        "velocity": ("50",),
+        "instrument": ("guitar_acoustic_001",),
+        "recording": ("guitar_acoustic_001",),
+        "family": ("guitar",),
+        "source": ("acoustic",),
+        "quality": ("bright",),
+    }
+    split = official(data)
+    split.check(data)
+    assert split.parts["valid"] == ("guitar_acoustic_002-060-100",), "not that of the instrument that tests"
+    drawn = split_by(data, "recording", seed=0)
+    assert {key for part in drawn.parts.values() for key in part} == {*data}
+    with pytest.raises(RecipeError, match="none of 7 entries of nsynth has family 'gitar'; there are: bass, guitar"):
+        build("nsynth", tmp_path / "official", where={"family": "gitar"})
+    with pytest.raises(RecipeError, match="has colour 'red'; there are: none"):
+        build("nsynth", tmp_path / "official", where={"family": "guitar", "colour": "red"})
+
+
+def test_nsynth_in_its_archives(tmp_path: Path) -> None:
+    nsynth(tmp_path / "official")
+    (tmp_path / "archives").mkdir()
+    for part in ("valid", "test"):
+        with tarfile.open(tmp_path / "archives" / f"nsynth-{part}.jsonwav.tar.gz", "w:gz") as tar:
+            tar.add(tmp_path / "official" / f"nsynth-{part}", f"nsynth-{part}")
+    assert build("nsynth", tmp_path / "archives").entries == 4
+    assert build("nsynth", tmp_path / "archives" / "nsynth-test.jsonwav.tar.gz").entries == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pitch": 400}, "pitch: 400 is not between 0 and"),
+        ({"pitch": None}, "pitch: 'None' is not a number"),
+        ({"instrument_str": ...}, "has no instrument_str"),
+    ],
+)
+def test_a_wrong_note_of_nsynth_is_left_out(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    nsynth(tmp_path)
+    table = tmp_path / "nsynth-test" / "examples.json"
+    notes = json.loads(table.read_text())
+    wrong = next(iter(notes))
+    notes[wrong] = {name: value for name, value in {**notes[wrong], **change}.items() if value is not ...}
+    notes["../../escaped"] = notes[wrong]
+    table.write_text(json.dumps(notes))
+    with pytest.raises(RecipeError, match=r"\.\./\.\./escaped.* leads out of the folder"):
+        build("nsynth", tmp_path)
+    notes.pop("../../escaped")
+    table.write_text(json.dumps(notes))
+    report = build("nsynth", tmp_path, where={"source": "acoustic"})
+    assert report.entries == 3 and [one.key for one in report.failed] == [wrong] and said in report.failed[0].reason
+    table.write_text(json.dumps({"a": [1]}))
+    with pytest.raises(RecipeError, match=r"examples\.json: a: is no description of a note"):
+        build("nsynth", tmp_path)
 
 
 def test_notes_of_midi(tmp_path: Path) -> None:
@@ -783,6 +859,8 @@ def test_the_command(tmp_path: Path) -> None:
         return done.stdout + done.stderr
 
     assert json.loads(gliss("info", "maps", "--json"))["built"] is False
+    said = gliss("build", "maps", "--from", tmp_path / "official", "--where", "piece=two")
+    assert "maps: 2 entries" in said
     said = gliss("build", "maps", "--from", tmp_path / "official")
     assert "maps: 3 entries" in said and "1 entries were left out" in said and "is not audio" in said
     about = json.loads(gliss("info", "maps", "--json"))

@@ -77,7 +77,7 @@ def test_it_reads_and_a_dead_text_tower_is_noticed(folder: Path, tmp_path: Path)
 
 
 def test_a_library_is_searched_by_words(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clap, "weights_folder", lambda: folder)
+    monkeypatch.setattr(clap, "weights_folder", lambda name: folder)
     library = Library.open(tmp_path / "library", blocks={"words": "clap", "rhythm": "rhythm"})
     audios = [song(90 + 20 * i, pitch=110 * 2**i, seconds=4) for i in range(3)]
     library.add(*audios, names=["a", "b", "c"])
@@ -119,7 +119,7 @@ def test_weights_that_are_not_there_are_one_sentence(
     assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="fused CLAP"):
         encoders.load("clap", weights=make_clap(tmp_path / "fused", fused=True))
-    monkeypatch.setattr(clap, "weights_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(clap, "weights_folder", lambda name: tmp_path / "none")
     monkeypatch.setattr(clap, "HUB", str(tmp_path / "no-hub"))
     with pytest.raises(ModelError, match="the hub could not be reached") as caught:
         encoders.load("clap")

@@ -148,6 +148,16 @@ def test_models_are_listed_with_licence_size_space_and_presence(tmp_path: Path) 
     assert "holds no model.safetensors" in run("models", "get", "mule", "--from", tmp_path, code=1)
 
 
+@pytest.mark.parametrize("words", [("probe", "rhythm", "--data", "esc10"), ("distance", "a", "b"), ("train", "--list")])
+def test_without_the_extra_train_there_is_one_sentence(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lightning.py").write_text("raise ModuleNotFoundError('No module named lightning', name='lightning')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    said = run(*words, code=1)
+    assert 'this needs lightning, which is in the extra "train"' in said and len(said.strip().splitlines()) == 1
+
+
 def test_progress_is_told(folder: Path, tmp_path: Path) -> None:
     steps = []
     Library.open(tmp_path / "library", blocks={"rhythm": "rhythm"}).add(folder, on_progress=steps.append)

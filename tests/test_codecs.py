@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from glissando import codecs
 from glissando.audio import Audio, read, resample, write
 from glissando.cli.codec import app
-from glissando.codecs import base
+from glissando.codecs import base, hub
 from glissando.data import Annotations, ArrayWriter, write_pyjama
 from glissando.errors import ModelError, RecipeError
 from glissando.metrics import log_spectral_distance
@@ -381,7 +381,7 @@ def test_shipped_recipes_build(name: str) -> None:
         ("model.bottleneck={linear: {units: 16}}", "the second of which is a bottleneck"),
         ("model.bottleneck={vq: {size: 1}}", "size must be at least 2"),
         ("model.bottleneck={codebooks: {size: 50000}}", "too few to fit 50000 codes"),
-        ("model.encoder=[to_sequence, {pca: {units: 600}}]", "at least 600 dimensions"),
+        ("model.encoder=[to_sequence, {pca: {units: 600}}]", "units must be at most 513"),
         ("feature.log-stft.hop=700", "hop must be at most half of n_fft"),
     ],
 )
@@ -420,7 +420,7 @@ def test_weights_that_are_not_there_are_one_sentence(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     card = replace(codecs.card("dac"), source=f"{tmp_path}/no-hub (hub)")
     with pytest.raises(ModelError, match="the hub could not be reached") as caught:
-        codecs.hub._load(card, None, False)
+        hub._load(codecs.dac.DacCodec, card, None, False)
     assert "\n" not in str(caught.value) and "name their folder with --weights" in str(caught.value)
     if not codecs.gliss_codec.shipped_folder("codec").is_dir():
         with pytest.raises(ModelError, match="no weights of gliss-codec|no weights come with this package"):

@@ -244,6 +244,19 @@ WRONG: list[tuple[str, Change]] = [
         r"chord\[0\]\.duration: 1e\+300 is not between",
         lambda e, d: e["chord"][0].update(duration=1e300),
     ),
+    (
+        r"pitchmidi\[0\]\.time: 1000.* is not between",  # an integer that no float holds
+        lambda e, d: e["pitchmidi"][0].update(time=10**400),
+    ),
+    (
+        r"pitchmidi\[1\]\.value: is True, not a number",
+        lambda e, d: e["pitchmidi"].append({**e["pitchmidi"][0], "value": True}),
+    ),
+    (r"chord\[0\]\.time: 1000.* is not between", lambda e, d: e["chord"][0].update(time=10**400)),
+    (
+        r"f0multi\[0\]: time and value must be lists of numbers",
+        lambda e, d: e["f0multi"][0].update(value=[[10**400, 1]]),
+    ),
     (r"chord\[0\]\.time: is a text", lambda e, d: e["chord"][0].update(time="now")),
     ("field tag: is not a list of objects", lambda e, d: e.update(tag=["loud"])),
     (r"tag\[0\]\.value: is null", lambda e, d: e["tag"][0].update(value=None)),
@@ -268,6 +281,22 @@ def test_a_wrong_pyjama_names_entry_and_field(tmp_path: Path, said: str, change:
     path.write_text(edited(change))
     with pytest.raises(RecipeError, match=said):
         read_pyjama(path)
+
+
+def test_many_notes_are_read_as_one_by_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    atoms = [
+        {"value": int(pitch), "time": float(start), "duration": float(length)}
+        for pitch, start, length in zip(
+            rng.integers(128, size=300), rng.random(300) * 1e4, rng.random(300), strict=True
+        )
+    ]
+    path = tmp_path / "x.pyjama"
+    path.write_text(edited(lambda e, d: e.update(pitchmidi=atoms)))
+    wanted = np.array([[a["time"], a["time"] + a["duration"], a["value"]] for a in atoms])
+    assert np.abs(read_pyjama(path)["a"].notes - wanted).max() <= 1e-9
+    path.write_text(edited(lambda e, d: e.update(pitchmidi=[{"value": 60, "time": 0.1, "duration": 0.2}])))
+    assert read_pyjama(path)["a"].notes.tolist() == [[0.1, 0.3, 60.0]]
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_what_is_no_mert_is_one_sentence(folder: Path, tmp_path: Path, monkeypat
     evil = make_mert(tmp_path / "evil")
     torch.save({"encoder.layer_norm.weight": Stranger()}, evil / "pytorch_model.bin")
     assert "can't be read as MERT" in refused(evil)
-    monkeypatch.setattr(mert, "weights_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(mert, "weights_folder", lambda name: tmp_path / "none")
     monkeypatch.setattr(mert, "HUB", str(tmp_path / "no-hub"))
     with pytest.raises(ModelError, match=r"hub could not be reached .*gliss models get mert --from FOLDER"):
         encoders.load("mert")

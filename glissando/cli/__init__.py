@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -40,6 +40,7 @@ VERBS = {
     "data": "List, describe and build data sets.",
     "demo": "Index 28 free tracks and search them.",
 }
+TRAIN = ("h5py", "lightning", "matplotlib", "mir_eval", "scipy", "sklearn", "tensorboardX")  # packages of that extra
 
 
 class LazyGroup(TyperGroup):
@@ -93,10 +94,12 @@ def main() -> None:
     try:
         app()
     except GlissandoError as error:
-        from rich.console import Console
-
-        Console(stderr=True).print(f"[bold red]Error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(1)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in TRAIN:
+            raise
+        _fail(f'this needs {name}, which is in the extra "train"; install it with: pip install "glissando[train]"')
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -104,7 +107,9 @@ def main() -> None:
         sys.exit(1)
 
 
-def _escape(text: str) -> str:
+def _fail(sentence: str) -> NoReturn:
+    from rich.console import Console
     from rich.markup import escape
 
-    return escape(text)
+    Console(stderr=True).print(f"[bold red]Error:[/] {escape(sentence)}", soft_wrap=True, highlight=False)
+    sys.exit(1)

@@ -70,16 +70,33 @@ def build(
         Path | None,
         typer.Option("--from", metavar="DIR", help="Folder (or tar) in its official layout.", show_default=False),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="LABEL=VALUE",
+            help="Only entries that have it, such as family=guitar.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Convert a data set to the pair of files that training reads, in the cache."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from .. import data
 
+    wanted = {}
+    for condition in where or ():
+        label, equals, value = condition.partition("=")
+        if not label or not equals:
+            raise typer.BadParameter(f"{condition!r} is not written as LABEL=VALUE", param_hint="--where")
+        wanted[label] = value
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task(data.card(name).name, total=None)
-        report = data.build(name, source, progress=lambda done, total: bar.update(task, completed=done, total=total))
+        report = data.build(
+            name, source, where=wanted, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
     again = f", {report.resumed} of them converted before" if report.resumed else ""
     console.print(
         f"{name}: {report.entries} entries{again}, {clock(report.seconds)} of music: {report.path}", soft_wrap=True

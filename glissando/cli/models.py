@@ -79,16 +79,15 @@ def _present(name: str) -> bool:
 
     card = encoders.card(name)
     if name in FOLDERS:
-        return bool(getattr(encoders, name).weights_folder().is_dir())
+        return encoders.weights_folder(name).is_dir()
     return card.source == encoders.SHIPPED or not card.weights_sha256 or encoders.weights_path(card).exists()
 
 
 def _copy(name: str, source: Path) -> None:
     from .. import encoders
 
-    module = getattr(encoders, name)
-    files = encoders.files_of(name, source, module.FILES)
-    target = module.weights_folder()
+    files = encoders.files_of(name, source, getattr(encoders, name).FILES)
+    target = encoders.weights_folder(name)
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copyfile(source / file, target / file)

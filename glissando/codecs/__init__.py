@@ -1,6 +1,6 @@
 """Waveform to latents or codes, and back: one contract, a registry, our own codec and adapters."""
 
-from . import gliss_codec, hub, music2latent, rave  # each registers what it has
+from . import dac, encodec, gliss_codec, mimi, music2latent, rave  # each registers what it has
 from .as_encoder import CodecEncoder, find_encoder_card, load_encoder
 from .as_feature import Latents
 from .base import Codec, CodecCard
@@ -16,13 +16,15 @@ __all__ = [
     "Latents",
     "RunCodec",
     "card",
+    "dac",
     "decode",
     "encode",
+    "encodec",
     "find_encoder_card",
     "gliss_codec",
-    "hub",
     "load",
     "load_encoder",
+    "mimi",
     "music2latent",
     "names",
     "rave",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..encoders.weights import of_other_weights, weights_folder
 from ..errors import ModelError
-from ..paths import cache_dir
 from .base import Codec, CodecCard
 from .registry import register
 
@@ -95,17 +93,6 @@ def _noise_alike() -> Iterator[None]:
         yield
 
 
-def weights_folder() -> Path:
-    """Tell where a copy of the weights is looked for before the hub.
-
-    Returns
-    -------
-    Path
-        Folder for the file `FILE`; it may not exist.
-    """
-    return cache_dir() / "models" / "music2latent"
-
-
 def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
     try:
         from music2latent import inference, models
@@ -115,13 +102,13 @@ def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
             'pip install "glissando[music2latent]"'
         ) from error
     hub = card.source.removesuffix(" (hub)")
-    kept = weights_folder() / FILE
+    kept = weights_folder("music2latent") / FILE
     file = source / FILE if source is not None and source.is_dir() else source or (kept if kept.is_file() else None)
     if file is None:
         try:
             from huggingface_hub import hf_hub_download
 
-            file = Path(hf_hub_download(repo_id=hub, filename=FILE, local_dir=weights_folder()))
+            file = Path(hf_hub_download(repo_id=hub, filename=FILE, local_dir=weights_folder("music2latent")))
         except Exception as error:  # of many kinds
             raise ModelError(
                 f"music2latent: the weights could not be loaded (the hub could not be reached for {hub}); get {FILE} "
@@ -133,10 +120,8 @@ def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
         network.load_state_dict(state["gen_state_dict"], strict=False)
     except Exception as error:  # damaged files fail in many ways
         raise ModelError(f"{file}: can't be read as weights of Music2Latent; get {FILE} from {hub}") from error
-    if source is not None:  # other weights are another space
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        card = replace(card, source="weights of one's own", weights_sha256=digest)
+    if source is not None:
+        card = of_other_weights(card, file)
     return Music2LatentCodec(card, network.eval(), inference)
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import lzma
 import os
 import shutil
-import tarfile
-import tempfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +19,11 @@ from ..audio import AudioStream
 from ..errors import GlissandoError, RecipeError
 from ..paths import aside
 from .annotations import Annotations, Labels
+from .archives import unpacked
 from .cards import card
 from .dataset import SYMBOLIC, DataSet, data_folder
 from .pyjama import write_pyjama
 from .store import ArrayWriter, to_int16
-
-MAX_UNPACKED, MAX_MEMBERS = 50 * 2**30, 2_000_000  # bytes and files of an archive
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 
 @dataclass(frozen=True)
@@ -161,7 +154,11 @@ def builder(name: str, layout: str, *, default: Callable[[], Path] | None = None
 
 
 def build(
-    name: str, source: str | Path | None = None, *, progress: Callable[[int, int], None] | None = None
+    name: str,
+    source: str | Path | None = None,
+    *,
+    where: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> BuildReport:
     """Build a data set. What an interrupted build had converted is not converted again.
 
@@ -170,7 +167,9 @@ def build(
     name : str
         Of the set.
     source : str or Path, optional
-        Folder with its official layout, or a tar archive of it; not needed for sets that are played from scores.
+        Folder with its official layout, or tar archives of it; not needed for sets that are played from scores.
+    where : mapping of str to str, optional
+        Labels that entries must have, such as ``{"family": "guitar"}``; the others are not converted.
     progress : callable, optional
         Called with the numbers of entries done and in all.
 
@@ -182,7 +181,7 @@ def build(
     Raises
     ------
     RecipeError
-        If the folder has another layout, or no entry could be read.
+        If the folder has another layout, or no entry could be read or is wanted.
     """
     from filelock import FileLock, Timeout
 
@@ -198,19 +197,28 @@ def build(
         with FileLock(folder / ".lock", timeout=0):
             for left in (*folder.glob("unpacked-*"), *folder.glob("*.part")):  # by a killed build
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
-            with _unpacked(Path(source), folder) as root:
-                return _build(name, root, known.sample_rate, folder, progress)
+            with unpacked(Path(source), folder) as root:
+                return _build(name, root, known.sample_rate, folder, where or {}, progress)
     except Timeout:
         raise RecipeError(f"{folder}: another process builds {name} there; wait for it") from None
 
 
-def _build(name: str, root: Path, rate: int, folder: Path, progress: Callable[[int, int], None] | None) -> BuildReport:
+def _build(
+    name: str,
+    root: Path,
+    rate: int,
+    folder: Path,
+    where: Mapping[str, str],
+    progress: Callable[[int, int], None] | None,
+) -> BuildReport:
     try:
         sources = list(BUILDERS[name].sources(root))
     except RecipeError as error:
         raise RecipeError(f"{error}; the layout of {name} is {BUILDERS[name].layout}") from error
     if not sources:
         raise RecipeError(f"{root}: holds nothing of {name}; its layout is {BUILDERS[name].layout}")
+    if where:
+        sources = _wanted(sources, where, f"{root}: none of {len(sources)} entries of {name}")
     report = BuildReport(folder / f"{name}.pyjama")
     parts = folder / "parts"
     parts.mkdir(exist_ok=True)
@@ -239,6 +247,25 @@ def _build(name: str, root: Path, rate: int, folder: Path, progress: Callable[[i
     shutil.rmtree(parts)
     report.entries = len(DataSet.open(report.path))
     return report
+
+
+def _wanted(sources: list[Source], where: Mapping[str, str], none: str) -> list[Source]:
+    """Take the entries that have labels, and those that can't be read, which are told later."""
+    found, held = [], {name: set[str]() for name in where}
+    for source in sources:
+        try:
+            labels = source.annotate().labels
+        except GlissandoError:
+            found.append(source)
+            continue
+        for name, values in held.items():
+            values.update(labels.get(name, ()))
+        if all(value in labels.get(name, ()) for name, value in where.items()):
+            found.append(source)
+    if not found:
+        name = next((name for name, value in where.items() if value not in held[name]), next(iter(where)))
+        raise RecipeError(f"{none} has {name} {where[name]!r}; there are: {', '.join(sorted(held[name])) or 'none'}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -344,40 +371,3 @@ def _digest(*parts: object) -> str:
 def _aside(path: Path, write: Callable[[Any], None]) -> None:
     with aside(path) as part, part.open("wb") as out:
         write(out)
-
-
-@contextlib.contextmanager
-def _unpacked(source: Path, folder: Path) -> Iterator[Path]:
-    """Give the folder itself, or what an archive holds, for as long as it is read."""
-    archives = [source] if source.is_file() else sorted(_archives(source))
-    if source.is_dir() and len(archives) != 1:
-        yield source
-        return
-    if not source.exists():
-        raise RecipeError(f"{source}: there is no such folder")
-    if not archives[0].name.endswith(ARCHIVES):
-        raise RecipeError(f"{source}: is neither a folder nor a tar archive")
-    with tempfile.TemporaryDirectory(dir=folder, prefix="unpacked-") as place:
-        _unpack(archives[0], Path(place))
-        yield Path(place)
-
-
-def _archives(folder: Path) -> list[Path]:
-    """Archives of a folder that holds them and no audio or tables beside."""
-    if not folder.is_dir() or any(path.is_dir() for path in folder.iterdir()):
-        return []
-    return [path for path in folder.iterdir() if path.name.endswith(ARCHIVES)]
-
-
-def _unpack(archive: Path, place: Path) -> None:
-    total = 0
-    try:
-        with tarfile.open(archive) as tar:
-            for number, member in enumerate(tar):
-                total += member.size
-                if number >= MAX_MEMBERS or total > MAX_UNPACKED:
-                    raise RecipeError(f"{archive}: unpacks to more than {MAX_UNPACKED // 2**30} GB; unpack it by hand")
-                if member.isfile():  # links and devices have no place in a data set
-                    tar.extract(member, place, filter="data")
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise RecipeError(f"{archive}: can't be unpacked ({error}); get it again") from error

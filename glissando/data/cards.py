@@ -229,15 +229,16 @@ _CARDS = [
         16_000,
     ),
     Card(
-        "nsynth-guitar",
-        "NSynth, the guitars: single notes",
-        "generation, pitch",
-        "Google Magenta",
+        "nsynth",
+        "NSynth: single notes, each held for 3 s, of eleven families of instruments",
+        "notes, generation, pitch",
+        "Google Magenta (magenta.tensorflow.org/datasets/nsynth), as archives jsonwav",
         "CC BY 4.0",
-        "35,423 notes of 4 s",
-        "official: test instruments are not in the training set; else by recording (instrument)",
+        "305,979 notes of 4 s, 340 hours, 1,006 instruments; with --where family=guitar 35,423 notes, 39 hours",
+        "official, with group: recording (the instrument): instruments that test are not in the training set; notes to "
+        "validate by whose instruments test, too, are in no part, and training instruments take their place",
         16_000,
-        "the electronic and synthetic sources",
+        "the sources electronic and synthetic",
     ),
     Card(
         "musdb18",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -114,8 +115,7 @@ class _Packer:
             self._entries += 1
             if isinstance(found.get(NOTES), list):
                 field = f"{where} ({_key(found, where)}), field {NOTES}"
-                notes = [_note(atom, f"{field}[{i}]") for i, atom in enumerate(_checked(found[NOTES], field))]
-                found[NOTES] = np.array(notes, np.float64).reshape(-1, 3)
+                found[NOTES] = _notes(_checked(found[NOTES], field), field)
         return found
 
 
@@ -192,10 +192,10 @@ def _definition_of(name: str, definitions: Mapping[str, Any], atoms: Atoms, fiel
 
 
 def _number(value: object, low: float, high: float, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
         raise RecipeError(f"{where}: is {_kind(value)}, not a number")
-    if not low <= value <= high:
-        raise RecipeError(f"{where}: {value:g} is not between {low:g} and {high:g}")
+    if not low <= value <= high:  # (integers of JSON may be beyond any float)
+        raise RecipeError(f"{where}: {_kind(value)} is not between {low:g} and {high:g}")
     return float(value)
 
 
@@ -206,6 +206,18 @@ def _span(atom: Mapping[str, Any], where: str, extent: str) -> tuple[float, floa
     start = _number(atom["time"], 0, MAX_TIME, f"{where}.time")
     duration = _number(atom.get("duration", 0), 0, MAX_TIME, f"{where}.duration")
     return start, round(start + duration, 9)  # 0.1 + 0.2 is 0.3
+
+
+def _notes(atoms: Atoms, field: str) -> NDArray[np.float64]:
+    """Rows of onset, offset and pitch; all at once, and one by one only where that can't be, to name the note."""
+    numbers = [atom.get(name) for atom in atoms for name in ("time", "duration", "value")]
+    if {*map(type, numbers)} <= {int, float}:
+        with contextlib.suppress(OverflowError):
+            notes = np.array(numbers, np.float64).reshape(-1, 3)
+            if ((notes >= 0) & (notes <= (MAX_TIME, MAX_TIME, MAX_PITCH))).all():
+                notes[:, 1] = (notes[:, 0] + notes[:, 1]).round(9)
+                return notes
+    return np.array([_note(atom, f"{field}[{i}]") for i, atom in enumerate(atoms)], np.float64).reshape(-1, 3)
 
 
 def _note(atom: Mapping[str, Any], where: str) -> tuple[float, float, float]:
@@ -230,7 +242,7 @@ def _curves(atom: Mapping[str, Any], columns: list[str], where: str) -> list[F0C
     try:
         times = np.asarray(atom.get("time"), np.float64).reshape(-1)
         values = np.asarray(atom["value"], np.float64)  # null becomes NaN
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise RecipeError(f"{where}: time and value must be lists of numbers ({error})") from error
     if values.ndim == 1:
         values = values[None]

@@ -9,7 +9,7 @@ from .gliss_tempo import TempoEncoder
 from .registry import card, load, names, register
 from .rhythm import RhythmEncoder
 from .shipped import SHIPPED
-from .weights import check_sha256, fetch_wheel, files_of, weights_path
+from .weights import check_sha256, fetch_wheel, files_of, weights_folder, weights_path
 
 __all__ = [
     "SHIPPED",
@@ -37,5 +37,6 @@ __all__ = [
     "names",
     "register",
     "rhythm",
+    "weights_folder",
     "weights_path",
 ]

@@ -11,11 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import files_of, keep_parts, of_other_weights, told_in_a_sentence
+from .weights import files_of, keep_parts, of_other_weights, told_in_a_sentence, weights_folder
 
 HUB = "laion/clap-htsat-unfused"  # (laion/larger_clap_music has a text tower that says the same of everything)
 FILES = ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
@@ -131,24 +130,13 @@ class ClapEncoder(Encoder):
         self._checked = True
 
 
-def weights_folder() -> Path:
-    """Tell where a copy of the weights is looked for before the hub.
-
-    Returns
-    -------
-    Path
-        Folder for the files of `FILES`; it may not exist.
-    """
-    return cache_dir() / "models" / "clap"
-
-
 def _load(card: EncoderCard, source: Path | None) -> Encoder:
     try:
         from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel, logging
     except ImportError as error:
         raise ModelError('clap: needs the extra "clap"; install it with: pip install "glissando[clap]"') from error
     logging.set_verbosity_error()
-    folder = source or (weights_folder() if weights_folder().is_dir() else None)
+    folder = source or (weights_folder("clap") if weights_folder("clap").is_dir() else None)
     if folder:
         files_of("clap", folder, FILES)
     where, how = str(folder or HUB), {"local_files_only": folder is not None}
@@ -161,7 +149,7 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
     ):
         raise ModelError(f"clap: {where} is a fused CLAP, or not one of 10 s at 48 kHz; use weights such as {HUB}")
     if folder is None:
-        keep_parts(weights_folder(), model, extractor, tokenizer)
+        keep_parts(weights_folder("clap"), model, extractor, tokenizer)
     if source is not None:
         card = of_other_weights(card, source / FILES[0])
     return ClapEncoder(card, model.eval(), extractor, tokenizer)

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import files_of, keep_parts, of_other_weights, told_in_a_sentence
+from .weights import files_of, keep_parts, of_other_weights, told_in_a_sentence, weights_folder
 
 HUB = "m-a-p/MERT-v1-95M"
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors|pytorch_model.bin")
@@ -62,24 +61,13 @@ class MertEncoder(Encoder):
         return {"embedding": layers[1:].mean(0), **{f"layer{number}": one for number, one in enumerate(layers)}}
 
 
-def weights_folder() -> Path:
-    """Tell where a copy of the weights is looked for before the hub.
-
-    Returns
-    -------
-    Path
-        Folder for the files of `FILES`; it may not exist.
-    """
-    return cache_dir() / "models" / "mert"
-
-
 def _load(card: EncoderCard, source: Path | None) -> Encoder:
     try:
         from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor, logging
     except ImportError as error:
         raise ModelError('mert: needs the extra "mert"; install it with: pip install "glissando[mert]"') from error
     logging.set_verbosity_error()
-    folder = source or (weights_folder() if weights_folder().is_dir() else None)
+    folder = source or (weights_folder("mert") if weights_folder("mert").is_dir() else None)
     found = files_of("mert", folder, FILES) if folder else []
     where, how = str(folder or HUB), {"local_files_only": folder is not None}
     with told_in_a_sentence("mert", folder, HUB):
@@ -93,7 +81,7 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
     if lacking := sorted({*map(str, told["missing_keys"])} - {UNUSED}):
         raise ModelError(f"mert: {where} lacks {len(lacking)} weights of its network, such as {lacking[0]}; use {HUB}")
     if folder is None:
-        keep_parts(weights_folder(), model, extractor)
+        keep_parts(weights_folder("mert"), model, extractor)
     if source is not None:
         card = of_other_weights(card, source / found[-1])
     return MertEncoder(card, model.eval(), normalise=bool(extractor.do_normalize))

@@ -7,11 +7,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..paths import cache_dir
 from .base import Encoder, EncoderCard
 from .framing import Framing
 from .registry import register
-from .weights import keep_parts, of_other_weights
+from .weights import keep_parts, of_other_weights, weights_folder
 
 SAMPLE_RATE, N_FFT, HOP, FRAMES, SLICE_HOP = 16_000, 2048, 160, 300, 200
 FILES = ("model.safetensors", "config.json")
@@ -52,17 +51,6 @@ class MuleEncoder(Encoder):
         return {"embedding": embedding}
 
 
-def weights_folder() -> Path:
-    """Tell where a copy of the weights is looked for before the hub.
-
-    Returns
-    -------
-    Path
-        Folder for model.safetensors and config.json; it may not exist.
-    """
-    return cache_dir() / "models" / "mule"
-
-
 def _load(card: EncoderCard, source: Path | None) -> Encoder:
     try:
         from mule_torch import MuleModel
@@ -70,7 +58,7 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
         raise ModelError(
             'mule: needs the extra "mule" (GPL-3.0 code); install it with: pip install "glissando[mule]"'
         ) from error
-    folder = source or (weights_folder() if weights_folder().is_dir() else None)
+    folder = source or (weights_folder("mule") if weights_folder("mule").is_dir() else None)
     try:
         model = MuleModel.from_pretrained(model_dir=folder) if folder else MuleModel.from_pretrained()
     except Exception as error:  # hub, network and file errors are of many kinds
@@ -79,7 +67,7 @@ def _load(card: EncoderCard, source: Path | None) -> Encoder:
             f"mule: the weights could not be loaded ({missing}); get them with: gliss models get mule --from FOLDER"
         ) from error
     if folder is None:
-        keep_parts(weights_folder(), model)
+        keep_parts(weights_folder("mule"), model)
     if source is not None:
         card = of_other_weights(card, source / FILES[0])
     return MuleEncoder(card, model)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -26,6 +26,7 @@ from .base import EncoderCard
 logger = logging.getLogger("glissando")
 
 Convert = Callable[[Path], dict[str, Tensor]]
+Card = TypeVar("Card", bound=EncoderCard)
 
 
 def weights_path(card: EncoderCard) -> Path:
@@ -42,6 +43,22 @@ def weights_path(card: EncoderCard) -> Path:
         A safetensors file named after the space.
     """
     return cache_dir() / "models" / f"{card.space_id.replace(':', '-')}.safetensors"
+
+
+def weights_folder(name: str) -> Path:
+    """Tell where a copy of the files of a hub is looked for before the hub.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder or codec.
+
+    Returns
+    -------
+    Path
+        A folder; it may not exist.
+    """
+    return cache_dir() / "models" / name
 
 
 def load_weights(card: EncoderCard, source: Path | None, convert: Convert) -> dict[str, Tensor]:
@@ -174,13 +191,13 @@ def files_of(name: str, folder: Path, wanted: Sequence[str]) -> list[str]:
     return [one for one in found if one is not None]
 
 
-def of_other_weights(card: EncoderCard, weights: Path) -> EncoderCard:
+def of_other_weights(card: Card, weights: Path) -> Card:
     """Make the card of weights that a user names: other weights are another space.
 
     Parameters
     ----------
     card : EncoderCard
-        Of the usual weights.
+        Of the usual weights; that of a codec is one, too.
     weights : Path
         The file.
 

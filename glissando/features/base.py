@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -82,6 +83,18 @@ class Invertible(Feature):
     hop: int
     n_fft: int
     reach: int
+
+    @torch.no_grad()
+    def silence(self) -> Tensor:
+        """Transform silence.
+
+        Returns
+        -------
+        Tensor, shape=(channels, bins, 1)
+            A frame of it.
+        """
+        heard: Tensor = self(torch.zeros(1, self.n_fft + self.hop))
+        return heard[0, ..., :1]
 
     def invert(self, feature: Tensor, *, first: int = 0) -> Tensor:
         """Turn it back.

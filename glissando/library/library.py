@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import encoders
-from ..audio import Audio, as_mono, check_audible, resample
+from ..audio import Audio
 from ..errors import LibraryError, QueryError
 from ..paths import library_dir
 from . import vector_index
+from .arrays import array_hash, embed_array, put_arrays
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .chords import parse_progression
 from .embedding import Embedded, Embedder, embed_file, load_embedder
@@ -21,7 +22,6 @@ from .keys import in_key, parse_key
 from .memory_index import MemoryIndex
 from .playlist import Playlist, parse_curve, walk
 from .query import Query, parse_tempo, tag_thresholds, tempo_range
-from .rows import array_facts, array_hash, new_rows
 from .search import Hit, joint_weights, list_tracks, search
 from .seeds import SeedLike, SeedVectors, find_track, seed_vectors
 from .store import Store
@@ -156,22 +156,11 @@ class Library:
             cores = jobs or os.cpu_count() or 1
             report = ingest(self.store, self.embedder(), files, jobs=cores, coverage=coverage, on_progress=on_progress)
         if arrays:
-            self._add_arrays(arrays, names or [array_hash(audio) for audio in arrays], report)
+            put_arrays(self.store, self.embedder(), arrays, names or [*map(array_hash, arrays)], report)
         if lacking := vector_index.lacking(self.store):
             vector_index.build_in_background(self.store, lacking)
             report.indexing = True
         return report
-
-    def _add_arrays(self, arrays: Sequence[Audio], names: Sequence[str], report: IngestReport) -> None:
-        tracks, segments = [], []
-        for audio, name in zip(arrays, names, strict=True):
-            track, parts = new_rows(self.store, self.embed(audio, name=name), array_facts(audio, name))
-            tracks.append(track)
-            segments += parts
-            report.added += 1
-            report.audio_seconds += audio.duration
-        with self.store.writing():
-            self.store.put(tracks, segments)
 
     def embedder(self, blocks: Iterable[str] | None = None) -> Embedder:
         """Load the encoders of this library.
@@ -210,13 +199,9 @@ class Library:
         Embedded
             Vectors, tags, tempo, key.
         """
-        embedder = self.embedder()
-        if not isinstance(source, Audio):
-            return embed_file(source, embedder, start=start, end=end)
-        waveform = as_mono(source.samples, source.sample_rate, name=name)
-        check_audible(name, waveform, audio_duration := len(waveform) / source.sample_rate)
-        embedded = embedder.embed({r: resample(waveform, source.sample_rate, r) for r in embedder.sample_rates})
-        return replace(embedded, duration=audio_duration)
+        if isinstance(source, Audio):
+            return embed_array(source, self.embedder(), name=name)
+        return embed_file(source, self.embedder(), start=start, end=end)
 
     def search(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Audio
 from .embedding import Embedded
 from .store import Store
 
@@ -94,50 +92,6 @@ def label(name: str, level: float) -> str:
         Such as "guitar>=0.1".
     """
     return f"{name}>={level:g}"
-
-
-def array_hash(audio: Audio) -> str:
-    """Hash audio from memory.
-
-    Parameters
-    ----------
-    audio : Audio
-        Samples.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
-    return hashlib.blake2b(np.ascontiguousarray(audio.samples).tobytes(), digest_size=16).hexdigest()
-
-
-def array_facts(audio: Audio, name: str) -> Row:
-    """Say of audio from memory what `new_rows` wants to know.
-
-    Parameters
-    ----------
-    audio : Audio
-        Samples.
-    name : str
-        What to call it.
-
-    Returns
-    -------
-    dict
-        Its path is ``array://NAME``.
-    """
-    digest = array_hash(audio)
-    return {
-        **dict.fromkeys(("artist", "album", "year", "size", "mtime_ns", "ctime_ns")),
-        "path": f"array://{name}",
-        "title": name,
-        "content_hash": digest,
-        "audio_hash": digest,
-        "duration": audio.duration,
-        "coverage": 0,
-        "sample_rate": audio.sample_rate,
-    }
 
 
 def new_rows(store: Store, embedded: Embedded, facts: Mapping[str, Any]) -> tuple[Row, list[Row]]:

@@ -7,7 +7,6 @@ without a track (ignored by every reader, removed by the next writer) but never 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -18,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 import lancedb
 import numpy as np
 import pyarrow as pa
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..paths import data_dir
 from .blocks import Block, join
 from .columns import any_of, vector_column, vector_type
 from .failures import explained, reason
+from .locks import writers_lock
 from .schema import BLOCK_SCHEMA, COLUMNS, FORMAT, SEGMENT_FIELDS, TRACK_FIELDS
 
 if TYPE_CHECKING:
@@ -117,25 +115,8 @@ class Store:
         LibraryError
             If another process is writing, or this place can't be written to.
         """
-        if self.is_local:
-            path = Path(self.location) / ".writing.lock"
-        else:  # a lock for this computer; across computers the table format's own conflict check decides
-            name = hashlib.sha256(self.location.encode()).hexdigest()[:16]
-            path = data_dir() / "locks" / f"{name}.lock"
-        lock = FileLock(path, timeout=0)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise LibraryError(
-                f"{self.location}: another process is writing to this library; wait for it to end"
-            ) from error
-        except OSError as error:  # no permission, a read-only or full disk
-            raise LibraryError(f"{self.location}: can't be written ({error.strerror}), only searched") from error
-        try:
+        with writers_lock(self.location):
             yield
-        finally:
-            lock.release()
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:

@@ -9,8 +9,10 @@ from .codebooks import Codebooks
 from .convolutions import convolution
 from .diffusion import cosine_schedule, denoise, held_on_the_circle, on_the_circle
 from .flow import guided, held, integrate, logit_normal_times, on_the_line
+from .frame_rnn import FrameRNN
 from .lags import Autocorrelation
 from .model import Model, Row, build
+from .mu_law import MuLaw, from_mu_law, mu_law
 from .patches import Patches
 from .pca import PCA, InversePCA
 from .pooling import AttentionPool, AutoPool, GlobalPool
@@ -19,9 +21,11 @@ from .residual import StochasticDepth
 from .sampling import draw, keep_top_k, keep_top_p
 from .sequences import Recurrent, ToMap, ToSequence
 from .sincnet import SincFilters
+from .stepping import Stepwise, steps
 from .time_embedding import TimeEmbedding
 from .transformer import Transformer
 from .unet import UNet2d
+from .wavenet import WaveNet
 from .wiring import Film
 
 __all__ = [
@@ -38,9 +42,11 @@ __all__ = [
     "Codebooks",
     "Conditioned",
     "Film",
+    "FrameRNN",
     "GlobalPool",
     "InversePCA",
     "Model",
+    "MuLaw",
     "Past",
     "Patches",
     "Recurrent",
@@ -48,6 +54,7 @@ __all__ = [
     "SincFilters",
     "Squeezed",
     "Stack",
+    "Stepwise",
     "StochasticDepth",
     "TimeEmbedding",
     "ToMap",
@@ -55,6 +62,7 @@ __all__ = [
     "Transformer",
     "UNet2d",
     "Unstack",
+    "WaveNet",
     "bottlenecks",
     "build",
     "conv_band_max",
@@ -62,6 +70,7 @@ __all__ = [
     "cosine_schedule",
     "denoise",
     "draw",
+    "from_mu_law",
     "guided",
     "held",
     "held_on_the_circle",
@@ -69,6 +78,8 @@ __all__ = [
     "keep_top_k",
     "keep_top_p",
     "logit_normal_times",
+    "mu_law",
     "on_the_circle",
     "on_the_line",
+    "steps",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,9 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelError, RecipeError
 from ..registry import parse, short
-from .attention import Past
 from .bricks import BRICKS, Conditioned, said
 from .checks import MOST_LAYERS
 from .sequences import Recurrent
-from .transformer import Transformer
 from .wiring import Store
 
 MOST_PARAMETERS = 500_000_000  # 2 GB of weights, and as much again for every state of an optimizer
@@ -114,31 +112,7 @@ class Model(nn.Module):
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU where channels are few
         for layer in self.layers():
-            x = _apply(layer, x, kept)
-        return x
-
-    def go_on(self, x: Tensor, pasts: dict[nn.Module, Past]) -> Tensor:
-        """Run the layers on what comes next of a sequence, where transformers remember what came before.
-
-        Parameters
-        ----------
-        x : Tensor
-            The next frames.
-        pasts : dict of Module to Past
-            What transformers remember; empty at the beginning. It is added to.
-
-        Returns
-        -------
-        Tensor
-            The last layer's output, as it would be for the whole sequence if no other layer looks at several frames.
-        """
-        kept: dict[str, Tensor] = {}
-        for layer in self.layers():
-            x = (
-                layer(x, past=pasts.setdefault(layer, Past()))
-                if isinstance(layer, Transformer)
-                else _apply(layer, x, kept)
-            )
+            x = apply(layer, x, kept)
         return x
 
     def run(self, x: Tensor, *parts: str) -> Tensor:
@@ -161,7 +135,7 @@ class Model(nn.Module):
             layers = self.parts[part]
             assert isinstance(layers, nn.ModuleList)
             for layer in layers:
-                x = _apply(layer, x, kept)
+                x = apply(layer, x, kept)
         return x
 
     def summary(self, example: Tensor, **given: Tensor) -> list[Row]:
@@ -186,7 +160,7 @@ class Model(nn.Module):
         for (name, brick), layer in zip(self.labels, twin.layers(), strict=True):
             frames = x.shape[1] if isinstance(layer, Recurrent) else 1  # of which it rehearses only one
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                x = _apply(layer, x, kept)
+                x = apply(layer, x, kept)
             rows.append(Row(name, brick, tuple(x.shape), _parameters(layer), frames * counter.get_total_flops() // 2))
         return rows
 
@@ -307,7 +281,7 @@ def _rehearse(
         if modules > MOST_MODULES:
             raise RecipeError(f"{place}: makes {modules:,} layers; at most {MOST_MODULES:,} are allowed")
         try:
-            x = _apply(layer, x, kept)
+            x = apply(layer, x, kept)
         except FAULTS as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise RecipeError(f"{place}: can't take {said(inputs)}: {reason}") from error
@@ -317,16 +291,38 @@ def _rehearse(
     return seen
 
 
-def _apply(layer: nn.Module, x: Tensor, kept: dict[str, Tensor]) -> Tensor:
+def apply(layer: nn.Module, x: Tensor, kept: dict[str, Tensor], run: Callable[..., Tensor] | None = None) -> Tensor:
+    """Run a layer with what it uses of what is stored, or store what comes through.
+
+    Parameters
+    ----------
+    layer : Module
+        Of a model.
+    x : Tensor
+        What comes in.
+    kept : dict of str to Tensor
+        What is stored or given; changed in place.
+    run : callable, optional
+        What to run in the place of the layer.
+
+    Returns
+    -------
+    Tensor
+        What comes out.
+
+    Raises
+    ------
+    ModelError
+        If something that it uses is not there.
+    """
+    run = run or layer
     if isinstance(layer, Conditioned) and layer.uses is not None and not (layer.optional and layer.uses not in kept):
         if layer.uses not in kept:
             raise ModelError(f"the model uses {layer.uses!r}; call it as model(x, {layer.uses}=...)")
-        result: Tensor = layer(x, kept[layer.uses])
-        return result
+        return run(x, kept[layer.uses])
     if isinstance(layer, Store):
         kept[layer.name] = x
-    plain: Tensor = layer(x)
-    return plain
+    return run(x)
 
 
 def _parameters(layer: nn.Module) -> int:

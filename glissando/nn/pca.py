@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .bricks import BRICKS, said
+from .bricks import BRICKS, sequence_dim
 from .checks import count
 
 SLOW = 0.05  # of the learning rate, at which what was fitted changes
@@ -140,9 +140,7 @@ def pca(inputs: Sequence[int], *, units: int) -> nn.Module:
     ValueError
         If something else comes in, or there are more components than dimensions.
     """
-    if len(inputs) != 3 or count(units, "units") > inputs[-1]:
-        raise ValueError(f"takes a sequence of at least {units} dimensions, got {said(inputs)}")
-    return PCA(inputs[-1], units)
+    return PCA(dim := sequence_dim(inputs), count(units, "units", high=dim))
 
 
 @BRICKS.register("inverse_pca")
@@ -160,12 +158,5 @@ def inverse_pca(inputs: Sequence[int], *, units: int) -> nn.Module:
     -------
     Module
         Sequence to sequence.
-
-    Raises
-    ------
-    ValueError
-        If something else comes in.
     """
-    if len(inputs) != 3:
-        raise ValueError(f"takes a sequence [batch, frames, dim], got {said(inputs)}")
-    return InversePCA(inputs[-1], count(units, "units"))
+    return InversePCA(sequence_dim(inputs), count(units, "units"))

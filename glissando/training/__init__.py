@@ -25,6 +25,7 @@ from .probes import PROBES, Question, answers, probe, score_answers
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
+from .samples import Samples
 from .sheets import draw_sheet
 from .tokens import Tokens
 from .translation import TASK as TRANSLATION
@@ -59,6 +60,7 @@ __all__ = [
     "Question",
     "Recipe",
     "Run",
+    "Samples",
     "Score",
     "SoundScore",
     "Sounds",

@@ -83,10 +83,8 @@ class Autoencoding(Paradigm):
             raise ValueError("an adversary judges waveforms; the feature is none")
         self.adversary = None if adversary is None else Adversary(**adversary)
         self.spectra = LogSTFT(feature.sample_rate)
-        seconds = (feature.n_fft + feature.hop) / feature.sample_rate
-        silence = feature(torch.zeros(1, round(seconds * feature.sample_rate)))[..., :1]
         self.silence: Tensor
-        self.register_buffer("silence", silence, persistent=False)
+        self.register_buffer("silence", feature.silence()[None], persistent=False)
         for part in freeze:
             model.parts[part].requires_grad_(False)
         self._counts: Tensor | None = None

@@ -1,4 +1,4 @@
-"""What learns to make notes has in common: the latents it learns from, what it is told of them, and how it is asked."""
+"""What learns to make notes has in common: what it learns from, what it is told of it, and how it is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from ..codecs import Latents
 from ..data import Annotations, Beginnings, DataSet, Entry
 from ..errors import ModelError
-from ..features import Feature
+from ..features import Feature, Waveform
 from ..nn import Model
 from .conditions import Conditions
 from .network import Network
@@ -24,14 +24,14 @@ TOGETHER = 32  # examples that are measured at once
 
 
 class Generative(Paradigm):
-    """Learn to make latents of notes, told instrument, pitch and loudness.
+    """Learn to make latents or samples of notes, told instrument, pitch and loudness.
 
     Examples begin with the note, and hold silence where it has ended. In a recipe, ``data.patch`` is their length.
 
     Parameters
     ----------
     feature : Feature
-        The latents of a codec.
+        As ``makes`` says.
     conditions : mapping of str to sequence of str, optional
         What can be asked for; found in the training data, if None.
     dim : int
@@ -47,19 +47,27 @@ class Generative(Paradigm):
         What `sample` takes beside its other arguments, with defaults.
     guidance : float
         What `sample` is asked with by default; see `glissando.nn.guided`.
+    makes : type of Feature
+        What it makes; such a feature can be turned back into sound, and knows a frame of silence.
     """
 
     latents: Latents
     augmented: ClassVar[str] = "feature"
     options: ClassVar[Mapping[str, Any]] = {}
     guidance: ClassVar[float] = 1.0
+    makes: ClassVar[type[Latents] | type[Waveform]] = Latents
 
     def __init__(
         self, feature: Feature, *, conditions: Mapping[str, Sequence[str]] | None, dim: int, drop: float
     ) -> None:
         super().__init__()
-        if not isinstance(feature, Latents):
-            raise ValueError("makes latents of a codec; take the feature latents")
+        if not isinstance(feature, self.makes):
+            made = (
+                "latents of a codec; take the feature latents"
+                if self.makes is Latents
+                else "samples; take the feature waveform"
+            )
+            raise ValueError(f"makes {made}")
         if not 0 <= drop < 1:
             raise ValueError(f"drop must be at least 0 and below 1, got {drop}")
         self.drop = drop
@@ -164,7 +172,7 @@ class Generative(Paradigm):
         start: Tensor | None = None,
         **options: Any,
     ) -> Tensor:
-        """Make latents.
+        """Make latents, or samples, which are latents of dimension 1.
 
         Parameters
         ----------
@@ -186,7 +194,7 @@ class Generative(Paradigm):
         Returns
         -------
         Tensor, shape=(batch, frames, dim)
-            Latents for the codec.
+            Latents for the codec, or samples.
         """
 
     def checked(self, options: Mapping[str, float | str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..audio import Audio, resample
 from ..codecs import Codec, Latents
 from ..encoders.shipped import shipped_folder
 from ..errors import ModelError
+from ..features import Waveform
 from .flow import Flow
 from .generative import Generative
 from .network import Network
@@ -28,18 +29,18 @@ Waveforms = NDArray[np.float32]
 
 
 class Generator:
-    """A generative paradigm that is trained, and the codec that makes its latents sound.
+    """A generative paradigm that is trained, and the feature that makes what it makes sound.
 
     Parameters
     ----------
     network : Network
-        With the feature `latents`.
+        With the feature that the paradigm makes.
     paradigm : Generative
         Trained.
     """
 
     def __init__(self, network: Network, paradigm: Generative) -> None:
-        assert isinstance(network.feature, Latents)
+        assert isinstance(network.feature, Latents | Waveform)
         self.network, self.paradigm, self.feature = network, paradigm, network.feature
 
     @classmethod
@@ -78,6 +79,8 @@ class Generator:
     @property
     def codec(self) -> Codec:
         """What makes latents sound."""
+        if not isinstance(self.feature, Latents):
+            raise ModelError("this generator makes samples, and has no codec")
         return self.feature.codec
 
     @property
@@ -257,11 +260,11 @@ class Generator:
         Returns
         -------
         Tensor, shape=(1, frames, dim)
-            Of the codec.
+            Of the codec, or samples.
         """
         heard = resample(audio.samples, audio.sample_rate, self.sample_rate)
-        found: Tensor = self.codec(torch.from_numpy(heard)[None])
-        return found
+        found: Tensor = self.feature(torch.from_numpy(heard)[None])
+        return found[:, 0].transpose(1, 2)
 
     @torch.inference_mode()
     def sound(self, latents: Tensor) -> Waveforms:
@@ -277,6 +280,6 @@ class Generator:
         ndarray, shape=(batch, samples)
             Within -1..1.
         """
-        waveforms: Waveforms = self.codec.decode(latents).numpy()
+        waveforms: Waveforms = self.feature.invert(latents.transpose(1, 2)[:, None]).numpy()
         waveforms /= np.abs(waveforms).max(1, keepdims=True).clip(1)
         return waveforms

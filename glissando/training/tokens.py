@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..codecs import Latents
 from ..data import Beginnings, Entry
 from ..features import Feature
-from ..nn import CodePattern, Model, Past, draw, guided
+from ..nn import CodePattern, Model, draw, guided, steps
 from .generative import TOGETHER, Generative
 from .network import Network
 from .paradigm import PARADIGMS, Batch, Told
@@ -194,9 +194,9 @@ class Tokens(Generative):
             Latents of the codes.
         """
         pattern, count = self.pattern, len(conditions)
-        steps = pattern.steps(frames)
-        tokens = torch.full((count, steps, pattern.streams), pattern.nothing)
-        known = torch.zeros(steps, pattern.streams, dtype=torch.bool)
+        length = pattern.steps(frames)
+        tokens = torch.full((count, length, pattern.streams), pattern.nothing)
+        known = torch.zeros(length, pattern.streams, dtype=torch.bool)
         first = 0  # step to draw
         if start is not None:
             step, stream, own = pattern.places(start.shape[1])
@@ -207,12 +207,11 @@ class Tokens(Generative):
         if guidance != 1:
             told = torch.cat([told, self.conditions(torch.zeros_like(conditions))])
         times = len(told) // count
-        pasts: dict[nn.Module, Past] = {}
-        remember = bool(options["remember"])
-        for now in range(first, steps):
+        remember, run = bool(options["remember"]), steps(model)
+        for now in range(first, length):
             new = slice(0 if now == first or not remember else now, now + 1)
             heard = self._heard(tokens[:, :now], told, times)[:, new]
-            out = self._go_on(model, heard, pasts if remember else {})[:, -1]
+            out = (run if remember else steps(model))(_as_map(heard))[:, -1]
             logits = self.tell(out).unflatten(-1, (pattern.streams, pattern.vocabulary))
             if guidance != 1:
                 logits = guided(logits[:count], logits[count:], guidance)
@@ -234,15 +233,12 @@ class Tokens(Generative):
         heard: Tensor = torch.cat([begin, before], 1).repeat(times, 1, 1) + told[:, None]
         return heard
 
-    def _go_on(self, model: Model, heard: Tensor, pasts: dict[nn.Module, Past]) -> Tensor:
-        return model.go_on(heard.transpose(1, 2)[:, None], pasts)
-
     def _surprise(self, model: Model, batch: Batch) -> tuple[Tensor, Tensor]:
         """Nats of every code, and whether it was held for the most probable one [batch, frames, levels]."""
         codes = batch["codes"]
         tokens = self.pattern.lay(codes)
         heard = self._heard(tokens[:, :-1], self.told(batch))
-        logits = self.tell(model(heard.transpose(1, 2)[:, None]))
+        logits = self.tell(model(_as_map(heard)))
         logits = logits.unflatten(-1, (self.pattern.streams, self.pattern.vocabulary)).float()
         step, stream, _ = self.pattern.places(codes.shape[1], codes.device)
         nats = F.cross_entropy(logits.flatten(0, 2), tokens.flatten(), reduction="none").view_as(tokens)
@@ -253,10 +249,14 @@ class Tokens(Generative):
         """Refuse a model that looks ahead, or beyond what it remembers."""
         heard = torch.randn(1, LOOKED, self.words.embedding_dim, generator=torch.Generator().manual_seed(0))
         mode = model.training
-        pasts: dict[nn.Module, Past] = {}
+        run = steps(model)
         model.eval()
-        whole = model(heard.transpose(1, 2)[:, None])
-        parts = torch.cat([self._go_on(model, one[:, None], pasts) for one in heard.unbind(1)], 1)
+        whole = model(_as_map(heard))
+        parts = torch.cat([run(_as_map(one[:, None])) for one in heard.unbind(1)], 1)
         model.train(mode)
         if whole.shape != parts.shape or (whole - parts).abs().max() > NEAR:
-            raise ValueError("needs a model that goes on step by step: no layer but a causal transformer sees others")
+            raise ValueError("needs a model that goes on step by step, as many frames as it hears")
+
+
+def _as_map(heard: Tensor) -> Tensor:
+    return heard.transpose(1, 2)[:, None]
