@@ -87,19 +87,21 @@ def rows(board: Leaderboard, data: str, names: list[str], *, quick: bool) -> lis
 
 
 def fused(data: str) -> list[Row]:
-    """Late fusion: mean probabilities of linear probes, and of these and the networks that learned from scratch."""
+    """Late fusion: mean probabilities of linear probes, and of these and networks that learned from scratch."""
     question = Question.of(load(data))
     keys, entries = [*question.data], [*question.data.values()]
     each = []
     for name in FUSED:
         told, tested = answers(embed_entries(name, entries, pool=pools_of(name, [BOTH])[0]), question)
         each.append(told)
-    scratch, _, _ = tags.networks(data, question.data)
-    learned = [np.array([found[keys[number]] for number in tested]) for found in scratch.values()]
-    few, many = f"mean probability: linear probes of {', '.join(FUSED)}", f"and {len(learned)} networks from scratch"
+    systems = {f"mean probability: linear probes of {', '.join(FUSED)}": [*each]}
+    if more := tags.SETS[data].more:
+        scratch, _, _ = tags.networks(data, question.data, more)
+        learned = [np.array([found[keys[number]] for number in tested]) for found in scratch.values()]
+        systems |= {f"{few}, and {', '.join(more)} from scratch": each + learned for few in [*systems]}
     return [
         Row(SETS[data], system, metric, one["mean"], len(tested), low=one["low"], high=one["high"])
-        for system, some in ((few, each), (f"{few}, {many}", each + learned))
+        for system, some in systems.items()
         for metric, one in score_answers(np.mean(some, axis=0), tested, question).items()
     ]
 

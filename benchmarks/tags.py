@@ -156,19 +156,20 @@ def right(truth: Found, found: Found) -> dict[str, float]:
     return {key: float(one.argmax() == truth[key].argmax()) for key, one in found.items()}
 
 
-def networks(name: str, data: DataSet) -> tuple[dict[str, Found], dict[str, list[dict[str, Any]]], list[Split]]:
+def networks(
+    name: str, data: DataSet, fronts: Mapping[str, int]
+) -> tuple[dict[str, Found], dict[str, list[dict[str, Any]]], list[Split]]:
     """Train on all folds: what networks say of the recordings that they did not learn, their results, and the folds."""
-    part, splits = SETS[name], []
-    answers: dict[str, Found] = {}
-    results: dict[str, list[dict[str, Any]]] = {}
-    for where, changes in part.cells.items():
+    answers: dict[str, Found] = {front: {} for front in fronts}
+    results: dict[str, list[dict[str, Any]]] = {front: [] for front in fronts}
+    splits = []
+    for where, changes in SETS[name].cells.items():
         splits.append(draw_split(data, load_recipe("tags/mel-conv2d", changes=changes).data))
         tested = splits[-1].of(data, "test")
-        for front, epochs in {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}.items():
+        for front, epochs in fronts.items():
             run = cell(f"{name}-{where}-{front}", front, epochs, changes)
-            results.setdefault(front, []).append(run.result())
-            told = {key: one.probabilities for key, one in heard(run, tested).items()}
-            answers.setdefault(front, {}).update(told)
+            results[front].append(run.result())
+            answers[front] |= {key: one.probabilities for key, one in heard(run, tested).items()}
     return answers, results, splits
 
 
@@ -181,7 +182,8 @@ def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str,
         key: np.array([one in entry.annotations.labels[label] for one in names], float) for key, entry in data.items()
     }
     groups = {key: entry.groups.get("recording", key) for key, entry in data.items()}
-    answers, about, splits = networks(name, data)
+    fronts = {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}
+    answers, about, splits = networks(name, data, fronts)
     systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **answers}
     vectors = statistics(data, name)
     for split in splits:
