@@ -168,8 +168,8 @@ def _load(codec: type[HubCodec], card: CodecCard, source: Path | None, trusted: 
     rate = int(config.sampling_rate)
     hop = int(config.hop_length) if hasattr(config, "hop_length") else round(rate / config.frame_rate)
     card = replace(
-        card, sample_rate=rate, frame_rate=rate / hop, hop=hop, dim=int(config.hidden_size), levels=codec._levels(model),
-        size=int(config.codebook_size),
+        card, sample_rate=rate, frame_rate=rate / hop, hop=hop, dim=int(config.hidden_size),
+        levels=codec._levels(model), size=int(config.codebook_size),
     )  # fmt: skip
     if source is not None:
         card = of_other_weights(card, source / WEIGHTS)
