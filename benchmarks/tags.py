@@ -24,7 +24,7 @@ from report import Row, write
 
 from glissando.audio import Audio
 from glissando.audio import write as write_audio
-from glissando.data import DataSet, data_folder, load
+from glissando.data import DataSet, Split, data_folder, load
 from glissando.metrics import label_metrics
 from glissando.paths import cache_dir
 from glissando.tasks import LabelCurves
@@ -156,6 +156,23 @@ def right(truth: Found, found: Found) -> dict[str, float]:
     return {key: float(one.argmax() == truth[key].argmax()) for key, one in found.items()}
 
 
+def networks(
+    name: str, data: DataSet, fronts: Mapping[str, int]
+) -> tuple[dict[str, Found], dict[str, list[dict[str, Any]]], list[Split]]:
+    """Train on all folds: what networks say of the recordings that they did not learn, their results, and the folds."""
+    answers: dict[str, Found] = {front: {} for front in fronts}
+    results: dict[str, list[dict[str, Any]]] = {front: [] for front in fronts}
+    splits = []
+    for where, changes in SETS[name].cells.items():
+        splits.append(draw_split(data, load_recipe("tags/mel-conv2d", changes=changes).data))
+        tested = splits[-1].of(data, "test")
+        for front, epochs in fronts.items():
+            run = cell(f"{name}-{where}-{front}", front, epochs, changes)
+            results[front].append(run.result())
+            answers[front] |= {key: one.probabilities for key, one in heard(run, tested).items()}
+    return answers, results, splits
+
+
 def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str, dict[str, float]]]:
     """All systems on one set: rows, mean validation losses of the front-ends, and who told which clip right."""
     data = load(name)
@@ -165,19 +182,14 @@ def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str,
         key: np.array([one in entry.annotations.labels[label] for one in names], float) for key, entry in data.items()
     }
     groups = {key: entry.groups.get("recording", key) for key, entry in data.items()}
-    epochs = {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}
-    systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **{front: {} for front in epochs}}
-    about: dict[str, list[dict[str, Any]]] = {front: [] for front in epochs}
+    fronts = {**dict.fromkeys(FRONT_ENDS, part.epochs), **part.more}
+    answers, about, splits = networks(name, data, fronts)
+    systems: dict[str, Found] = {NEIGHBOURS: {}, LOGISTIC: {}, **answers}
     vectors = statistics(data, name)
-    for where, changes in part.cells.items():
-        split = draw_split(data, load_recipe("tags/mel-conv2d", changes=changes).data)
-        tested, learned = split.of(data, "test"), [*split.parts["train"], *split.parts["valid"]]
-        for system, found in without_training(vectors, learned, [*tested], truth).items():
+    for split in splits:
+        learned = [*split.parts["train"], *split.parts["valid"]]
+        for system, found in without_training(vectors, learned, split.parts["test"], truth).items():
             systems[system] |= found
-        for front, count in epochs.items():
-            run = cell(f"{name}-{where}-{front}", front, count, changes)
-            about[front].append(run.result())
-            systems[front] |= {key: one.probabilities for key, one in heard(run, tested).items()}
     systems[ENSEMBLE] = {
         key: np.mean([systems[front][key] for front in FRONT_ENDS], axis=0) for key in systems[FRONT_ENDS[0]]
     }
@@ -186,7 +198,7 @@ def table(name: str, part: Part) -> tuple[list[Row], dict[str, float], dict[str,
         rows += rows_of(name, system, truth, found, groups, part)
         if results := about.get(system):
             losses[system] = float(np.mean([one["valid_loss"] for one in results]))
-            minutes = float(np.mean([one["minutes_in_all"] for one in results]))
+            minutes = float(np.mean([one["minutes"] for one in results]))
             rows.append(Row(name, system, "minutes of a core per training", minutes, len(found)))
             rows.append(Row(name, system, "parameters", results[0]["parameters"], len(found)))
     return rows, losses, {system: right(truth, found) for system, found in systems.items()} if part.exclusive else {}

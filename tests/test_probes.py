@@ -11,7 +11,7 @@ from test_cli import run as gliss
 
 from glissando.data import Annotations, ArrayWriter, DataSet, write_pyjama
 from glissando.errors import ModelError, RecipeError
-from glissando.training import Leaderboard, Question, embed_entries, probe, probes
+from glissando.training import Leaderboard, Question, answers, embed_entries, probe, probes, score_answers
 
 RATE = 8000
 CLASSES = ("high", "low", "noise")
@@ -78,6 +78,20 @@ def test_a_probe_finds_what_is_there_and_no_more(clips: Path, kind: str) -> None
     assert found["accuracy"]["n"] == 6  # recordings
     scaled = probe(told * np.float32(1000) + 5, asked, kind=kind, seeds=1)
     assert scaled["accuracy"]["mean"] == pytest.approx(found["accuracy"]["mean"], abs=0.06)
+
+
+def test_the_mean_of_answers_knows_more_than_each(clips: Path) -> None:
+    asked = question(clips)
+    rng = np.random.default_rng(0)
+    told = []
+    for number in range(3):  # each knows one class, and its vectors nothing of the others
+        vectors = rng.normal(size=(36, 2))
+        vectors[:, 0] += 8 * asked.truth[:, number]
+        told.append(answers(vectors.astype(np.float32), asked))
+    assert all(np.array_equal(tested, told[0][1]) and scores.shape == (36, 3) for scores, tested in told)
+    alone = [score_answers(*one, asked)["accuracy"]["mean"] for one in told]
+    together = score_answers(np.mean([scores for scores, _ in told], axis=0), told[0][1], asked)["accuracy"]["mean"]
+    assert max(alone) < 0.85 < 0.9 < together
 
 
 def test_several_labels_at_once(tmp_path: Path) -> None:

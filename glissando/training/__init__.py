@@ -21,7 +21,7 @@ from .masked import Masked
 from .mixup import Mask, Mixup
 from .network import Network
 from .paradigm import PARADIGMS, Paradigm
-from .probes import PROBES, Question, probe
+from .probes import PROBES, Question, answers, probe, score_answers
 from .recipe import DataPart, Recipe, TrainPart, load_recipe, read_recipe, shipped, validated
 from .repeat import over_seeds, repeat
 from .runs import Run, interval, list_runs, plot_curves, shipped_run, summarise
@@ -67,6 +67,7 @@ __all__ = [
     "Translation",
     "TranslationRecipe",
     "VICReg",
+    "answers",
     "class_probabilities",
     "compare",
     "draw_sheet",
@@ -85,6 +86,7 @@ __all__ = [
     "read_recipe",
     "repeat",
     "resume",
+    "score_answers",
     "score_each",
     "shipped",
     "shipped_run",

@@ -153,13 +153,45 @@ def probe(
     Returns
     -------
     dict of str to dict
-        ``mean``, ``low``, ``high`` (95 %) and ``n`` (groups) of accuracy and macro recall, where classes exclude each
-        other, macro AUC and mAP; over all tested recordings together.
+        As of `score_answers`.
 
     Raises
     ------
     RecipeError
         If there is no such probe, a number makes no sense, or a part to learn from has one class alone.
+    """
+    return score_answers(*answers(vectors, question, kind=kind, shots=shots, seeds=seeds), question)
+
+
+def answers(
+    vectors: NDArray[np.float32], question: Question, *, kind: str = "linear", shots: int | None = None, seeds: int = 3
+) -> tuple[Array, Numbers]:
+    """Learn as `probe` does, and give the answers themselves, so that those of several probes can be averaged.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape=(recordings, dim)
+        Embeddings of the question's recordings.
+    question : Question
+        What is asked.
+    kind : {"linear", "mlp", "knn"}
+        As of `probe`.
+    shots : int, optional
+        As of `probe`.
+    seeds : int
+        As of `probe`.
+
+    Returns
+    -------
+    probabilities : ndarray, shape=(tested, classes)
+        Of the classes, for every recording that was tested, one repetition after the other.
+    tested : ndarray of int, shape=(tested,)
+        Numbers of these recordings.
+
+    Raises
+    ------
+    RecipeError
+        As of `probe`.
     """
     if kind not in PROBES:
         raise RecipeError(f"there is no probe {kind!r}; there are {', '.join(PROBES)}")
@@ -183,16 +215,33 @@ def probe(
                 scores = PROBES[kind](x[some], truth, question.groups[some], x[test], question.exclusive, seed)
             told.append(scores)
             tested.append(test)
-    return _scored(np.concatenate(told), np.concatenate(tested), question)
+    return np.concatenate(told), np.concatenate(tested)
 
 
-def _scored(scores: Array, tested: Numbers, question: Question) -> dict[str, dict[str, float]]:
+def score_answers(probabilities: Array, tested: Numbers, question: Question) -> dict[str, dict[str, float]]:
+    """Score answers of a probe, or the mean of several.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape=(tested, classes)
+        As of `answers`.
+    tested : ndarray of int, shape=(tested,)
+        Numbers of the recordings.
+    question : Question
+        What was asked.
+
+    Returns
+    -------
+    dict of str to dict
+        ``mean``, ``low``, ``high`` (95 %) and ``n`` (groups) of accuracy and macro recall, where classes exclude each
+        other, macro AUC and mAP; over all tested recordings together.
+    """
     truth = question.truth[tested]
-    chosen = scores >= 0.5
+    chosen = probabilities >= 0.5
     if question.exclusive:
-        chosen = np.eye(scores.shape[1], dtype=bool)[scores.argmax(1)]
+        chosen = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(1)]
     groups = np.unique(question.groups[tested], return_inverse=True)[1]
-    found = label_metrics(truth, scores, chosen, entries=groups, exclusive=question.exclusive, draws=DRAWS)
+    found = label_metrics(truth, probabilities, chosen, entries=groups, exclusive=question.exclusive, draws=DRAWS)
     wanted = ("accuracy", "macro recall", "macro AUC", "mAP") if question.exclusive else ("macro AUC", "mAP")
     return {name: found[name] for name in wanted}
 
