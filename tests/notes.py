@@ -32,11 +32,11 @@ def make_notes(folder: Path) -> Path:
     return folder / "notes.pyjama"
 
 
-def make_codec(notes: Path, folder: Path, *, seed: int = 0, levels: int = 2, size: int = 24) -> Run:
+def make_codec(notes: Path, folder: Path, *, seed: int = 0, levels: int = 2, size: int = 24, patch: int = 32) -> Run:
     """A codec of principal components and fitted codebooks; nothing of it is learned step by step."""
     content = {
         "paradigm": "codec",
-        "data": {"name": str(notes), "split": "entry", "shares": [0.8, 0.1, 0.1], "patch": 32},
+        "data": {"name": str(notes), "split": "entry", "shares": [0.8, 0.1, 0.1], "patch": patch},
         "feature": {"log-stft": {"sample_rate": RATE, "n_fft": 1024, "hop": 256, "iterations": 16}},
         "model": {
             "encoder": ["to_sequence", {"stack": {"frames": 2}}, {"pca": {"units": 16}}],

@@ -158,3 +158,9 @@ def test_shipped_recipes_build(name: str, codec: Run) -> None:
     _, paradigm = paradigm_of(recipe, name=name)
     assert isinstance(paradigm, Generative) and recipe.data.split == "combination"
     assert paradigm.conditions.numbers({}) == [0, 0, 0]
+
+
+def test_a_codec_whose_recipe_leaves_the_patch_out_is_found(notes: Path, tmp_path: Path) -> None:
+    run = make_codec(notes, tmp_path / "run", patch=128)
+    assert "patch" not in (run.folder / "recipe.yaml").read_text()
+    assert Latents(weights=str(run.folder)).hop == 512

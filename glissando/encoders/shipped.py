@@ -15,6 +15,7 @@ from ..features import FEATURES, Feature
 from ..nn import Model, build
 
 SHIPPED = "glissando"  # source of the card of an encoder whose weights come with the package
+PATCH = 128  # frames of a training example, where a recipe does not say how many
 RECIPE, WEIGHTS = "recipe.yaml", "weights.safetensors"
 
 
@@ -54,8 +55,8 @@ def trained_frames(folder: Path) -> int:
     """
     place = folder / RECIPE
     try:
-        return int(yaml.safe_load(place.read_text(encoding="utf-8"))["data"]["patch"])
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        return int(yaml.safe_load(place.read_text(encoding="utf-8"))["data"].get("patch", PATCH))
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
         said = (str(error).splitlines() or ["it is empty"])[0]
         raise ModelError(f"{folder}: is no trained run ({said}); name a folder with {RECIPE} and {WEIGHTS}") from error
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..encoders.shipped import PATCH
 from ..errors import RecipeError
 from ..registry import short
 
@@ -87,7 +88,7 @@ class DataPart(Source):
     """
 
     also: list[Source] = Field(default_factory=list, max_length=20)
-    patch: Annotated[int, Field(ge=1, le=100_000)] = 128
+    patch: Annotated[int, Field(ge=1, le=100_000)] = PATCH
     hop: Annotated[int, Field(ge=1, le=100_000)] | None = None
     per_entry: Annotated[int, Field(ge=1)] | None = None
     per_epoch: Annotated[int, Field(ge=1)] | None = None
