@@ -19,6 +19,7 @@ from .continuous import CONDITION, Continuous, drawn
 from .paradigm import PARADIGMS, Batch
 
 NORMED = (nn.Conv1d, nn.Conv2d, nn.Linear)
+FARTHEST = 5.0  # standard deviations from the mean that a generator reaches, so that it can't run away from its judge
 
 
 @PARADIGMS.register("gan")
@@ -154,7 +155,7 @@ class GAN(Continuous):
         return self._made(model, conditions, noise)
 
     def _made(self, model: Model, numbers: Tensor, noise: Tensor) -> Tensor:
-        return self.run(model, noise, self.conditions(numbers))
+        return FARTHEST * torch.tanh(self.run(model, noise, self.conditions(numbers)) / FARTHEST)
 
     def _judge(self, latents: Tensor, asked: Tensor, *, still: bool = False) -> Tensor:
         x = latents.transpose(1, 2)[:, None]
