@@ -9,7 +9,14 @@ from .labels import label_metrics, rank_areas, weighted_mean
 from .neighbours import Memorisation, manifold_scores, memorisation
 from .pitch import pitch_hit, track_pitch
 from .samples import halves
-from .spectra import log_distance, log_spectral_distance, mel_distance, multi_resolution_distance, si_sdr
+from .spectra import (
+    log_distance,
+    log_spectral_distance,
+    mel_distance,
+    multi_resolution_distance,
+    si_sdr,
+    spectral_convergence,
+)
 from .tempo import tempo_hit
 
 __all__ = [
@@ -35,6 +42,7 @@ __all__ = [
     "pitch_hit",
     "rank_areas",
     "si_sdr",
+    "spectral_convergence",
     "tempo_hit",
     "track_pitch",
     "weighted_mean",
