@@ -31,7 +31,7 @@ SETS = {
     "urbansound8k": "UrbanSound8K: its folds 1, 2 and a part of 3",
 }
 LONG = ("urbansound8k",)  # of which less is asked, for time
-SMALL = ("chroma", "rhythm", "gliss-tempo", "gliss-music")  # and quick
+SMALL = ("chroma", "rhythm", "gliss-tempo", "gliss-music", "gliss-codec")  # and quick
 TAGGERS = ("musicnn-mtt", "musicnn-msd", "musicnn-mtt-vgg", "musicnn-msd-vgg", "aisfx")
 LARGE = ("clap", "mert", "mule")
 LAYERS = "musicnn-mtt:mean_pool+musicnn-mtt:max_pool"  # what its dense layers are given
