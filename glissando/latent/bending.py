@@ -1,0 +1,93 @@
+"""Bend a sound: encode it, do something to its latents, decode what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..audio import Audio
+from ..codecs import Codec, Encoded, decode, encode
+from ..errors import ExpressionError
+from .algebra import Latents, Space
+from .expressions import Expression
+
+SOUND = "z"  # the name of what is bent
+
+
+def bend(
+    codec: Codec,
+    sound: Audio,
+    expression: Expression | str = SOUND,
+    *,
+    others: Mapping[str, Audio] | None = None,
+    then: Callable[[Latents], Latents] | None = None,
+) -> Audio:
+    """Bend a sound.
+
+    Parameters
+    ----------
+    codec : Codec
+        Which.
+    sound : Audio
+        In the expression it is ``z``.
+    expression : Expression or str
+        Such as ``"z + 0.8*(wet - dry)"``.
+    others : mapping of str to Audio, optional
+        The other sounds in the expression, by name.
+    then : callable, optional
+        What is done to the result of the expression, [latents, dim] to [latents, dim].
+
+    Returns
+    -------
+    Audio
+        At the rate of the sound, within -1..1; as long as the sound where the result has as many latents. A result
+        without time, such as ``mean(z)``, is held for as long as the sound.
+
+    Raises
+    ------
+    ExpressionError
+        If the expression can't be read or calculated, or a sound is not used in it.
+    ModelError
+        If what comes of it can't be decoded.
+    """
+    expression = Expression(expression) if isinstance(expression, str) else expression
+    for name in others or ():
+        if name not in expression.names - {SOUND}:
+            raise ExpressionError(f"{expression.text!r}: does not use the sound {name!r}; leave it out")
+    encoded = encode(codec, sound)
+    latents = {SOUND: encoded.values}
+    latents |= {name: encode(codec, other).values for name, other in (others or {}).items()}
+    bent = expression.evaluate(latents, Space.of(codec))
+    if bent.ndim == 1:
+        bent = np.tile(bent, (len(encoded.values), 1))
+    return decode_like(codec, bent if then is None else then(bent), encoded)
+
+
+def decode_like(codec: Codec, values: Latents, encoded: Encoded) -> Audio:
+    """Decode bent latents as those that they come from.
+
+    Parameters
+    ----------
+    codec : Codec
+        The one that encoded.
+    values : ndarray, shape=(latents, dim)
+        Any number of them.
+    encoded : Encoded
+        Of the sound that was bent.
+
+    Returns
+    -------
+    Audio
+        At its rate, and as long, if there are as many latents.
+
+    Raises
+    ------
+    ModelError
+        If they can't be decoded.
+    """
+    samples = encoded.samples
+    if len(values) != len(encoded.values):
+        samples = max(1, int(len(values) * codec.card.hop * encoded.sample_rate / codec.card.sample_rate))
+    return decode(codec, replace(encoded, values=values, samples=samples))
