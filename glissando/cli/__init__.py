@@ -27,6 +27,7 @@ VERBS = {
     "pitch": "Write down the pitches of audio files: f0, notes (MIDI), picture.",
     "codec": "Turn sounds into latents or codes, and those into sounds.",
     "bend": "Do arithmetic on the latents of sounds, and hear it.",
+    "direction": "Learn what effects do to latents, for gliss bend.",
     "generate": "Make notes of an instrument at a pitch.",
     "continue": "Go on with a sound.",
     "vary": "Make variations of a sound, or of a part of it.",

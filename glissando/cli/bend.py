@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,9 @@ from .codec import DEFAULT, CodecOption, TrustedOption, WeightsOption
 from .options import DeviceOption, clock, console
 
 if TYPE_CHECKING:
-    from ..latent import Expression
+    from ..latent import Expression, Latents
+
+MOST = 100.0  # that a direction may be added
 
 app = typer.Typer(add_completion=False)
 
@@ -28,6 +31,10 @@ def bend(
     expression: Annotated[
         str, typer.Option("--expr", "-e", metavar="EXPRESSION", help='Such as "z + 0.8*(wet - dry)".')
     ] = "z",
+    adds: Annotated[
+        list[str] | None,
+        typer.Option("--add", metavar="NAME=STRENGTH", help="A direction; see gliss direction.", show_default=False),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Audio file.", show_default="FILE-bent.wav")] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="PNG of the spectrograms before and after.", show_default=False)
@@ -46,16 +53,24 @@ def bend(
     """
     from .. import codecs
     from ..audio import read, write
-    from ..latent import Expression
+    from ..latent import Expression, load_direction, moved
     from ..latent import bend as bent_by
 
     read_expression = Expression(expression)
+    named = [_named(one, "--add", "reverb=0.7") for one in adds or ()]
     others = _others(file, context.args, read_expression)
     target = out or file.with_name(f"{file.stem}-bent.wav")
     _folder_exists(target)
     sound, sounds = read(file), {name: read(path) for name, path in others.items()}
     made = codecs.load(codec, weights=weights, device=device, trusted=trusted)
-    bent = bent_by(made, sound, read_expression, others=sounds)
+    added = [(load_direction(name, made.card), strength) for name, strength in named]
+
+    def _then(z: Latents) -> Latents:
+        for direction, strength in added:
+            z = moved(direction, z, strength)
+        return z
+
+    bent = bent_by(made, sound, read_expression, others=sounds, then=_then)
     write(target, bent)
     told = f"{target}: {clock(bent.duration)} at {bent.sample_rate} Hz"
     if picture is not None:
@@ -85,6 +100,18 @@ def _others(file: Path, words: list[str], expression: Expression) -> dict[str, P
     if missing:
         raise ExpressionError(f"{expression.text!r}: which sound is {missing[0]}? add --{missing[0]} FILE")
     return found
+
+
+def _named(text: str, option: str, example: str) -> tuple[str, float]:
+    """Read NAME=NUMBER."""
+    name, _, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not name or not abs(value) <= MOST:
+        raise ExpressionError(f"{option} {text}: is no name with a number up to {MOST:g}; write {option} {example}")
+    return name, value
 
 
 def _folder_exists(path: Path) -> None:

@@ -6,6 +6,10 @@ Clips at several tempi are in `latent.tempo_pairs`, which needs data sets and so
 from .algebra import OPERATIONS, Latents, Space, operation
 from .bending import bend, decode_like
 from .contour import Contour, translations
+from .direction_files import KINDS, check_name, directions_folder, known_directions, load_direction, save_direction
+from .directions import ClusterDirection, Direction, MeanDirection, left, moved
+from .effect_pairs import EffectPairs, effect_pairs, paired
+from .effect_translator import EffectTranslator
 from .expressions import Expression
 from .key import KeyShift
 from .learned import LearnedTranslator, fit_translator
@@ -17,25 +21,40 @@ from .tempo import ShiftTranslator, Transform
 from .translators import load_translator, save_translator, translator, translator_folder
 
 __all__ = [
+    "KINDS",
     "OPERATIONS",
+    "ClusterDirection",
     "Contour",
+    "Direction",
+    "EffectPairs",
+    "EffectTranslator",
     "Expression",
     "KeyShift",
     "Latents",
     "LearnedTranslator",
+    "MeanDirection",
     "Pairs",
     "ShiftTranslator",
     "Space",
     "TempoSubspace",
     "Transform",
     "bend",
+    "check_name",
     "decode_like",
+    "directions_folder",
+    "effect_pairs",
     "fit_subspace",
     "fit_translator",
+    "known_directions",
+    "left",
+    "load_direction",
     "load_translator",
+    "moved",
     "operation",
+    "paired",
     "project",
     "retrieval",
+    "save_direction",
     "save_translator",
     "similarity",
     "slerp",
