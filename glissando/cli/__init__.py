@@ -28,6 +28,7 @@ VERBS = {
     "codec": "Turn sounds into latents or codes, and those into sounds.",
     "bend": "Do arithmetic on the latents of sounds, and hear it.",
     "direction": "Learn what effects do to latents, for gliss bend.",
+    "knobs": "Learn knobs of a codec and what they do to sounds, for gliss bend.",
     "generate": "Make notes of an instrument at a pitch.",
     "continue": "Go on with a sound.",
     "vary": "Make variations of a sound, or of a part of it.",

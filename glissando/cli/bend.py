@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from .options import DeviceOption, clock, console
 if TYPE_CHECKING:
     from ..latent import Expression, Latents
 
-MOST = 100.0  # that a direction may be added
+MOST = 100.0  # that a direction may be added, or a knob turned
 
 app = typer.Typer(add_completion=False)
 
@@ -35,6 +36,10 @@ def bend(
         list[str] | None,
         typer.Option("--add", metavar="NAME=STRENGTH", help="A direction; see gliss direction.", show_default=False),
     ] = None,
+    turns: Annotated[
+        list[str] | None,
+        typer.Option("--knob", metavar="NUMBER=TURN", help="Turn a knob: 3=+2, ica3=-1; see gliss knobs."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Audio file.", show_default="FILE-bent.wav")] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="PNG of the spectrograms before and after.", show_default=False)
@@ -53,21 +58,25 @@ def bend(
     """
     from .. import codecs
     from ..audio import read, write
-    from ..latent import Expression, load_direction, moved
+    from ..latent import Expression, load_direction, load_knobs, moved
     from ..latent import bend as bent_by
 
     read_expression = Expression(expression)
     named = [_named(one, "--add", "reverb=0.7") for one in adds or ()]
+    knobs_told = [_knob(one) for one in turns or ()]
     others = _others(file, context.args, read_expression)
     target = out or file.with_name(f"{file.stem}-bent.wav")
     _folder_exists(target)
     sound, sounds = read(file), {name: read(path) for name, path in others.items()}
     made = codecs.load(codec, weights=weights, device=device, trusted=trusted)
+    turned = [(load_knobs(method, made.card), number, turn) for method, number, turn in knobs_told]
     added = [(load_direction(name, made.card), strength) for name, strength in named]
 
     def _then(z: Latents) -> Latents:
         for direction, strength in added:
             z = moved(direction, z, strength)
+        for knobs, number, turn in turned:
+            z = knobs.turned(z, number, turn)
         return z
 
     bent = bent_by(made, sound, read_expression, others=sounds, then=_then)
@@ -112,6 +121,15 @@ def _named(text: str, option: str, example: str) -> tuple[str, float]:
     if not name or not abs(value) <= MOST:
         raise ExpressionError(f"{option} {text}: is no name with a number up to {MOST:g}; write {option} {example}")
     return name, value
+
+
+def _knob(text: str) -> tuple[str, int, float]:
+    """Read NUMBER=TURN, or icaNUMBER=TURN."""
+    name, turn = _named(text, "--knob", "3=+2")
+    method, number = ("ica", name[3:]) if name.startswith("ica") else ("pca", name)
+    if not re.fullmatch(r"[0-9]{1,4}", number):
+        raise ExpressionError(f"--knob {text}: {name!r} is no knob; write --knob 3=+2 or --knob ica3=+2")
+    return method, int(number), turn
 
 
 def _folder_exists(path: Path) -> None:

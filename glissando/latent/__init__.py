@@ -12,6 +12,7 @@ from .effect_pairs import EffectPairs, effect_pairs, paired
 from .effect_translator import EffectTranslator
 from .expressions import Expression
 from .key import KeyShift
+from .knobs import METHODS, Knobs, demonstrate, fit_knobs, hear, knobs_file, load_knobs, measure, save_knobs
 from .learned import LearnedTranslator, fit_translator
 from .maps import project
 from .pairs import Pairs, retrieval, similarity
@@ -22,6 +23,7 @@ from .translators import load_translator, save_translator, translator, translato
 
 __all__ = [
     "KINDS",
+    "METHODS",
     "OPERATIONS",
     "ClusterDirection",
     "Contour",
@@ -30,6 +32,7 @@ __all__ = [
     "EffectTranslator",
     "Expression",
     "KeyShift",
+    "Knobs",
     "Latents",
     "LearnedTranslator",
     "MeanDirection",
@@ -41,20 +44,27 @@ __all__ = [
     "bend",
     "check_name",
     "decode_like",
+    "demonstrate",
     "directions_folder",
     "effect_pairs",
+    "fit_knobs",
     "fit_subspace",
     "fit_translator",
+    "hear",
+    "knobs_file",
     "known_directions",
     "left",
     "load_direction",
+    "load_knobs",
     "load_translator",
+    "measure",
     "moved",
     "operation",
     "paired",
     "project",
     "retrieval",
     "save_direction",
+    "save_knobs",
     "save_translator",
     "similarity",
     "slerp",

@@ -168,6 +168,8 @@ def effect_pairs(
     past, frames = math.ceil(PAST * rate), math.ceil(SECONDS * rate)
     order = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:most])
     each, groups = math.ceil(most / max(1, len(order))), joined(dry for dry, _ in pairs)
+    if len({*groups}) < 3:  # (an album in a folder: then recordings are parted)
+        groups = [dry.key for dry, _ in pairs]
     found: list[tuple[Latents, Latents, NDArray[np.bool_]]] = []
     owners: list[str] = []
     failed: list[Failure] = []

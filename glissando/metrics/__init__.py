@@ -7,12 +7,14 @@ from .inception import inception_score
 from .kernel import KernelDistance, kernel_distance, mean_discrepancy
 from .labels import label_metrics, rank_areas, weighted_mean
 from .neighbours import Memorisation, manifold_scores, memorisation
-from .pitch import pitch_hit, track_pitch
+from .pitch import pitch_hit, track_pitch, yin_pitch
+from .properties import PROPERTIES, sound_properties
 from .samples import halves
 from .spectra import log_distance, log_spectral_distance, mel_distance, multi_resolution_distance, si_sdr
 from .tempo import tempo_hit
 
 __all__ = [
+    "PROPERTIES",
     "Extrapolated",
     "Gaussian",
     "KernelDistance",
@@ -35,7 +37,9 @@ __all__ = [
     "pitch_hit",
     "rank_areas",
     "si_sdr",
+    "sound_properties",
     "tempo_hit",
     "track_pitch",
     "weighted_mean",
+    "yin_pitch",
 ]
