@@ -17,7 +17,7 @@ from glissando.audio import Audio, read, write
 from glissando.cli.bend import app
 from glissando.codecs import Codec
 from glissando.errors import ExpressionError, GlissandoError, ModelError
-from glissando.latent import OPERATIONS, Expression, Space, algebra, bend
+from glissando.latent import OPERATIONS, Expression, Space, algebra, bend, morph
 
 SPACE = Space(np.array([-1.0, 0.0], np.float32), 10.0)
 A = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, -1.0]], np.float32)
@@ -223,6 +223,28 @@ def test_the_command(weights: Path, tmp_path: Path) -> None:
     call(tmp_path / "z.wav", "--weights", weights)
     plain = codecs.load("gliss-codec", weights=weights)
     assert np.allclose(read(tmp_path / "z-bent.wav").samples, bend(plain, dry).samples, atol=1e-4)
+
+
+@pytest.mark.parametrize("arc", [[], ["--arc"]])
+def test_morphs_go_from_one_to_the_other(codec: Codec, weights: Path, tmp_path: Path, arc: list[str]) -> None:
+    from glissando.cli.morph import app as morph_app
+
+    for name, hz in (("a", 220), ("b", 330)):
+        write(tmp_path / f"{name}.wav", note(0.5, hz))
+    words = [tmp_path / "a.wav", tmp_path / "b.wav", "-n", 3, "-o", tmp_path / "out", "--weights", weights, *arc]
+    done = CliRunner().invoke(morph_app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *(f"a-b-{i}.wav" for i in (1, 2, 3)),
+        "sheet.png",
+    ]
+    found = [read(tmp_path / "out" / f"a-b-{i}.wav").samples for i in (1, 2, 3)]
+    for sound, name in ((found[0], "a"), (found[2], "b")):
+        assert np.allclose(sound, bend(codec, read(tmp_path / f"{name}.wav")).samples, atol=0.01)
+    shares = [np.log(spectrum[330] / spectrum[220]) for spectrum in (np.abs(np.fft.rfft(one, RATE)) for one in found)]
+    assert shares[0] < shares[1] < shares[2]
+    with pytest.raises(ExpressionError, match="at least 2 sounds"):
+        morph(codec, note(0.5, 220), note(0.5, 330), count=1)
 
 
 @pytest.mark.parametrize(

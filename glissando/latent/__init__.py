@@ -4,7 +4,7 @@ Clips at several tempi are in `latent.tempo_pairs`, which needs data sets and so
 """
 
 from .algebra import OPERATIONS, Latents, Space, operation
-from .bending import bend, decode_like
+from .bending import bend, decode_like, morph
 from .contour import Contour, translations
 from .direction_files import KINDS, check_name, directions_folder, known_directions, load_direction, save_direction
 from .directions import ClusterDirection, Direction, MeanDirection, left, moved
@@ -58,6 +58,7 @@ __all__ = [
     "load_knobs",
     "load_translator",
     "measure",
+    "morph",
     "moved",
     "operation",
     "paired",

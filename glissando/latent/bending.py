@@ -10,7 +10,7 @@ import numpy as np
 from ..audio import Audio
 from ..codecs import Codec, Encoded, decode, encode
 from ..errors import ExpressionError
-from .algebra import Latents, Space
+from .algebra import Latents, Space, mix, slerp
 from .expressions import Expression
 
 SOUND = "z"  # the name of what is bent
@@ -63,6 +63,39 @@ def bend(
     if bent.ndim == 1:
         bent = np.tile(bent, (len(encoded.values), 1))
     return decode_like(codec, bent if then is None else then(bent), encoded)
+
+
+def morph(codec: Codec, start: Audio, end: Audio, *, count: int = 5, arc: bool = False) -> list[Audio]:
+    """Go from one sound to another.
+
+    Parameters
+    ----------
+    codec : Codec
+        Which.
+    start, end : Audio
+        The two sounds; the shorter is filled up with silence.
+    count : int
+        How many sounds, the two among them.
+    arc : bool
+        Along arcs, in place of straight lines.
+
+    Returns
+    -------
+    list of Audio
+        At the rate of the first, equally long.
+
+    Raises
+    ------
+    ExpressionError
+        If the count is below 2.
+    """
+    if count < 2:
+        raise ExpressionError(f"a morph has at least 2 sounds; got {count}")
+    encoded, space = encode(codec, start), Space.of(codec)
+    ends = space.level(encoded.values, encode(codec, end).values)
+    walk = slerp if arc else mix
+    shares = [step / (count - 1) for step in range(count)]
+    return [decode_like(codec, walk(*ends, share, space=space), encoded) for share in shares]
 
 
 def decode_like(codec: Codec, values: Latents, encoded: Encoded) -> Audio:
