@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from glissando.codecs.context import reach
 from glissando.features import FEATURES, LogSTFT
-from glissando.metrics import log_spectral_distance, mel_distance, multi_resolution_distance, si_sdr
+from glissando.metrics import (
+    log_distance,
+    log_spectral_distance,
+    mel_distance,
+    multi_resolution_distance,
+    si_sdr,
+    spectral_convergence,
+)
 from glissando.nn import build
 from glissando.training.adversary import Adversary
 
@@ -75,6 +82,18 @@ def test_distances_are_what_they_say() -> None:
     other = other - (other * wave).sum() / wave.square().sum() * wave  # at right angles
     wanted = 10 * math.log10(float(wave.square().sum() / other.square().sum()))
     assert float(si_sdr(wave, wave + other)) == pytest.approx(wanted, abs=0.01)
+
+
+def test_convergence_hears_what_is_loud() -> None:
+    spectra = LogSTFT(RATE)(noise())
+    assert float(spectral_convergence(spectra, spectra)) == pytest.approx(0, abs=1e-4)
+    assert float(spectral_convergence(spectra, spectra + math.log(1.5) / 2)) == pytest.approx(0.5, abs=1e-4)
+    assert float(spectral_convergence(spectra, LogSTFT(RATE)(torch.zeros(1, RATE)))) == pytest.approx(1, abs=0.01)
+    loud, faint = spectra.clone(), spectra.clone()
+    loud[..., spectra.amax((1, 2))[0].argmax()] += 0.5
+    faint[..., spectra.amax((1, 2))[0].argmin()] += 0.5
+    assert float(spectral_convergence(spectra, loud)) > float(spectral_convergence(spectra, faint))
+    assert float(log_distance(spectra, loud)) == pytest.approx(float(log_distance(spectra, faint)), rel=1e-4)
 
 
 def sees(network: nn.Module, frames: int, dim: int) -> int:

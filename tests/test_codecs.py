@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -422,9 +423,28 @@ def test_weights_that_are_not_there_are_one_sentence(tmp_path: Path, monkeypatch
     with pytest.raises(ModelError, match="the hub could not be reached") as caught:
         hub._load(codecs.dac.DacCodec, card, None, False)
     assert "\n" not in str(caught.value) and "name their folder with --weights" in str(caught.value)
-    if not codecs.gliss_codec.shipped_folder("codec").is_dir():
-        with pytest.raises(ModelError, match="no weights of gliss-codec|no weights come with this package"):
-            codecs.load("gliss-codec")
+
+
+@torch.inference_mode()
+def test_the_shipped_codec_gives_back_what_it_hears_and_silence_for_silence() -> None:
+    codec = codecs.load("gliss-codec")
+    folder = codecs.gliss_codec.shipped_folder("codec")
+    card, weights = codec.card, (folder / "weights.safetensors").read_bytes()
+    assert codecs.card("gliss-codec") == card  # what is said of it without loading it
+    assert card.weights_sha256 == hashlib.sha256(weights).hexdigest() and card.weights_mb == round(
+        len(weights) / 1e6, 1
+    )
+    heard = sound(card, seconds=3.0)
+    latents = codec(heard)
+    by_latents, by_codes = codec.decode(latents), codec.decode(codec.from_codes(codec.codes(latents)))
+    count = heard.shape[1]
+    far, near, less = (
+        float(log_spectral_distance(heard, one[:, :count], sample_rate=card.sample_rate))
+        for one in (torch.zeros_like(heard), by_latents, by_codes)
+    )
+    assert near < less < 0.6 * far, (near, less, far)
+    quiet = codec.decode(codec(torch.zeros(1, 3 * card.sample_rate)))
+    assert float(quiet.abs().max()) < 1e-3  # -60 dB
 
 
 def test_an_export_must_be_trusted(tmp_path: Path) -> None:

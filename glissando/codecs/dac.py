@@ -31,8 +31,7 @@ class DacCodec(HubCodec):
             self.context = (int(into / card.hop) + 2, int(out) + 2)
 
     @staticmethod
-    def levels(model: Any) -> int:
-        """Count the levels of codes; see `HubCodec.levels`."""
+    def _levels(model: Any) -> int:
         return int(model.config.n_codebooks)
 
     def _quantized(self, latents: Tensor) -> Tensor:

@@ -16,8 +16,7 @@ class EncodecCodec(HubCodec):
     kind = "EncodecModel"
 
     @staticmethod
-    def levels(model: Any) -> int:
-        """Count the levels of codes; see `HubCodec.levels`."""
+    def _levels(model: Any) -> int:
         return int(model.quantizer.get_num_quantizers_for_bandwidth(max(model.config.target_bandwidths)))
 
     def _quantized(self, latents: Tensor) -> Tensor:

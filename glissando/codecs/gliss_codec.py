@@ -110,11 +110,6 @@ class RunCodec(Codec):
 
 def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:
     folder = source or shipped_folder("codec")
-    if source is None and not folder.is_dir():
-        raise ModelError(
-            f"{card.name}: no weights come with this package yet; train them (gliss train codec/gliss-codec --out RUN) "
-            "and name the run with --weights RUN"
-        )
     feature, model = read_network(folder, frames := trained_frames(folder))
     if not isinstance(feature, Invertible) or tuple(model.parts) != PARTS:
         raise ModelError(f"{folder}: is a run, but of no codec; train one with: gliss train codec/gliss-codec")
@@ -144,10 +139,14 @@ register(
         window=1.0,
         frame_rate=31.25,
         hop=512,
+        levels=8,
+        size=512,
         licence="Apache-2.0",
         source=SHIPPED,
         paper="after Griffin & Lim, Signal estimation from modified short-time Fourier transform, 1984; "
         "Siuzdak, Vocos, ICLR 2024",
+        weights_sha256="3b73cfa656c9459dc1044f0007532fa514624ba3780b0b65c67fa7ed913a4767",
+        weights_mb=3.7,
         block="latents",
         preprocessing="16 kHz mono, log(2 |S| / 32 + 0.0003) / 2 (1024/256), two frames a latent",
     ),

@@ -22,7 +22,7 @@ FILES = (CONFIG, WEIGHTS) = ("config.json", "model.safetensors")
 class HubCodec(Codec, ABC):
     """A codec of transformers, whose networks take and give channels first.
 
-    A new one says its ``kind`` and ``levels``, and quantizes; see `glissando.codecs.dac`.
+    A new one says its ``kind``, counts its levels and quantizes; see `glissando.codecs.dac`.
 
     Parameters
     ----------
@@ -45,19 +45,8 @@ class HubCodec(Codec, ABC):
 
     @staticmethod
     @abstractmethod
-    def levels(model: Any) -> int:
-        """Count the levels of codes.
-
-        Parameters
-        ----------
-        model : Module
-            From transformers.
-
-        Returns
-        -------
-        int
-            How many.
-        """
+    def _levels(model: Any) -> int:
+        """How many levels its codes have."""
 
     def encode(self, waveform: Tensor) -> Tensor:
         """Run the encoder.
@@ -179,8 +168,8 @@ def _load(codec: type[HubCodec], card: CodecCard, source: Path | None, trusted: 
     rate = int(config.sampling_rate)
     hop = int(config.hop_length) if hasattr(config, "hop_length") else round(rate / config.frame_rate)
     card = replace(
-        card, sample_rate=rate, frame_rate=rate / hop, hop=hop, dim=int(config.hidden_size), levels=codec.levels(model),
-        size=int(config.codebook_size),
+        card, sample_rate=rate, frame_rate=rate / hop, hop=hop, dim=int(config.hidden_size),
+        levels=codec._levels(model), size=int(config.codebook_size),
     )  # fmt: skip
     if source is not None:
         card = of_other_weights(card, source / WEIGHTS)

@@ -16,8 +16,7 @@ class MimiCodec(HubCodec):
     kind = "MimiModel"
 
     @staticmethod
-    def levels(model: Any) -> int:
-        """Count the levels of codes; see `HubCodec.levels`."""
+    def _levels(model: Any) -> int:
         return int(model.config.num_quantizers)
 
     def _encoded(self, waveform: Tensor) -> Tensor:

@@ -10,7 +10,14 @@ from .neighbours import Memorisation, manifold_scores, memorisation
 from .pitch import pitch_hit, track_pitch, yin_pitch
 from .properties import PROPERTIES, sound_properties
 from .samples import halves
-from .spectra import log_distance, log_spectral_distance, mel_distance, multi_resolution_distance, si_sdr
+from .spectra import (
+    log_distance,
+    log_spectral_distance,
+    mel_distance,
+    multi_resolution_distance,
+    si_sdr,
+    spectral_convergence,
+)
 from .tempo import tempo_hit
 
 __all__ = [
@@ -38,6 +45,7 @@ __all__ = [
     "rank_areas",
     "si_sdr",
     "sound_properties",
+    "spectral_convergence",
     "tempo_hit",
     "track_pitch",
     "weighted_mean",

@@ -13,6 +13,7 @@ from ..features import LogSTFT, mel_matrix
 TO_DB = 8.685889638065037  # dB of the natural logarithm of a magnitude
 SIZES = (2048, 1024, 512, 256)  # samples of the windows of several resolutions
 BANDS, MEL_SIZE = 80, 1024
+QUIET = 0.1  # length of the magnitudes of a spectrum, below which nothing is heard
 FLOOR = 1e-5  # of magnitudes, where they are compared as logarithms
 
 
@@ -52,6 +53,28 @@ def log_distance(reference: Tensor, estimate: Tensor) -> Tensor:
     """
     apart = (reference.float() - estimate.float()).square().mean((1, 2))
     return 2 * TO_DB * (apart + 1e-12).sqrt().mean(-1)
+
+
+def spectral_convergence(reference: Tensor, estimate: Tensor) -> Tensor:
+    """Length of the difference of magnitudes relative to that of the reference: what is loud counts most.
+
+    Parameters
+    ----------
+    reference, estimate : Tensor, shape=(batch, 1, bins, frames)
+        As `LogSTFT` gives them.
+
+    Returns
+    -------
+    Tensor, shape=(batch,)
+        0 for the same, 1 for silence.
+
+    References
+    ----------
+    Arik, Jun & Diamos, "Fast spectrogram inversion using multi-head convolutional neural networks", 2018.
+    """
+    one, other = (torch.exp(2 * each.float()) for each in (reference, estimate))
+    length = one.square().sum((1, 2, 3)).sqrt().clamp_min(QUIET)
+    return (one - other).square().sum((1, 2, 3)).add(1e-12).sqrt() / length
 
 
 def multi_resolution_distance(reference: Tensor, estimate: Tensor, *, sizes: Sequence[int] = SIZES) -> Tensor:

@@ -79,7 +79,7 @@ class FrameRNN(Conditioned, Stepwise):
         heard: list[Tensor] = []
         told: list[Tensor] = []
 
-        def step(x: Tensor, condition: Tensor | None = None) -> Tensor:
+        def _step(x: Tensor, condition: Tensor | None = None) -> Tensor:
             if not told:
                 before = torch.cat(heard or [torch.zeros_like(x)] * self.frame, 1)
                 heard.clear()
@@ -88,7 +88,7 @@ class FrameRNN(Conditioned, Stepwise):
             heard.append(x)
             return told.pop()
 
-        return step
+        return _step
 
     def _entering(self, x: Tensor, condition: Tensor | None) -> Tensor:
         entering: Tensor = self.enter(self.stack(x))

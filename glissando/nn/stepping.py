@@ -109,16 +109,16 @@ def steps(model: Model, **given: Tensor) -> Step:
             ) from error
     one_by_one = any(isinstance(layer, Stepwise | AlongFrames) for layer in model.layers())
 
-    def step(x: Tensor) -> Tensor:
+    def _step(x: Tensor) -> Tensor:
         if one_by_one and x.shape[axis := _frames(x)] > 1:
-            made = [step(one) for one in torch.split(x, 1, axis)]
+            made = [_step(one) for one in torch.split(x, 1, axis)]
             return torch.cat(made, _frames(made[0]))
         kept = dict(given)
         for layer, run in runs:
             x = apply(layer, x, kept, run)
         return x
 
-    return step
+    return _step
 
 
 def _frames(x: Tensor) -> int:
@@ -194,13 +194,13 @@ def recurrent_steps(layer: Recurrent) -> Step:
         raise ValueError("it runs in both directions, or gives its last state alone")
     state = None
 
-    def step(x: Tensor) -> Tensor:
+    def _step(x: Tensor) -> Tensor:
         nonlocal state
         outputs: Tensor
         outputs, state = layer.rnn(x, state)
         return outputs
 
-    return step
+    return _step
 
 
 def _transformer(layer: Transformer) -> Step:
@@ -208,8 +208,8 @@ def _transformer(layer: Transformer) -> Step:
         raise ValueError("it looks ahead (make it with causal: true), or has a token of its own")
     past = Past()
 
-    def step(x: Tensor, *context: Tensor) -> Tensor:
+    def _step(x: Tensor, *context: Tensor) -> Tensor:
         result: Tensor = layer(x, *context, past=past)
         return result
 
-    return step
+    return _step

@@ -97,7 +97,7 @@ class WaveNet(Conditioned, Stepwise):
         weights = [one.weight.permute(0, 2, 1).flatten(1) for one in convolutions]
         biases: list[Tensor] = []
 
-        def step(x: Tensor, condition: Tensor | None = None) -> Tensor:
+        def _step(x: Tensor, condition: Tensor | None = None) -> Tensor:
             if not biases:
                 for told, gate in zip(self._biases(condition), convolutions[1:], strict=True):
                     biases.append(told if gate.bias is None else told + gate.bias)
@@ -111,7 +111,7 @@ class WaveNet(Conditioned, Stepwise):
             assert said is not None
             return said.relu()[:, None]
 
-        return step
+        return _step
 
     def _biases(self, condition: Tensor | None) -> Sequence[Tensor]:
         """What the condition adds to every gate."""

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from ..data import Annotations, DataSet, Entry, Patches
 from ..errors import RecipeError
 from ..features import Invertible, LogSTFT, Waveform
-from ..metrics import log_distance, multi_resolution_distance
+from ..metrics import log_distance, multi_resolution_distance, spectral_convergence
 from ..nn import PCA, Bottleneck, Codebooks, InversePCA, Model, bottlenecks
 from .adversary import Adversary
 from .network import Network
@@ -22,6 +22,7 @@ from .paradigm import PARADIGMS, Batch, Paradigm, Told
 from .recipe import DataPart
 
 PARTS = ("encoder", "bottleneck", "decoder")
+LOUD = 4.0  # dB of log-spectral distance that an error as large as the sound is worth
 TOGETHER = 32  # examples that are scored at once
 FITTED_TO = 4096  # examples, at most
 FLAT = 1e-6  # variance of log-magnitudes, below which there is nothing to explain
@@ -31,8 +32,9 @@ FLAT = 1e-6  # variance of log-magnitudes, below which there is nothing to expla
 class Autoencoding(Paradigm):
     """Autoencoder of spectra, or of waveforms: what the decoder makes of the latents is as the input.
 
-    Of spectra (`log-stft`) the loss is the log-spectral distance, of waveforms the multi-resolution spectral distance,
-    beside which discriminators may judge. Principal components, and codebooks of latents that are learned already, are
+    Of spectra (`log-stft`) the loss is the log-spectral distance and the spectral convergence, without which a few
+    decibels too much at an onset cost nothing; of waveforms the multi-resolution spectral distance, beside which
+    discriminators may judge. Principal components, and codebooks of latents that are learned already, are
     fitted before training.
 
     Parameters
@@ -291,7 +293,7 @@ class Autoencoding(Paradigm):
     def _distance(self, x: Tensor, made: Tensor) -> Tensor:
         if self.waves:
             return multi_resolution_distance(x[:, 0, 0], made[:, 0, 0]).mean()
-        return log_distance(x, made).mean()
+        return (log_distance(x, made) + LOUD * spectral_convergence(x, made)).mean()
 
     def _log(self, x: Tensor) -> Tensor:
         return self.spectra(x[:, 0, 0].float()) if self.waves else x.float()

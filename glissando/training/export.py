@@ -9,6 +9,8 @@ import logging
 import shutil
 from pathlib import Path
 
+import yaml
+
 from ..errors import RecipeError
 from ..paths import aside
 from .card import ATTRIBUTION, card
@@ -58,8 +60,12 @@ def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
             halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in tensors}
             with aside(target / name) as file:
                 save_file(halves, file)
-    for name in (SPLIT, ENVIRONMENT, RECIPE):
+    for name in (SPLIT, ENVIRONMENT):
         shutil.copyfile(run.folder / name, target / name)
+    recipe = yaml.safe_load((run.folder / RECIPE).read_text(encoding="utf-8"))
+    if start := recipe.get("train", {}).get("start"):
+        recipe["train"]["start"] = Path(start).name  # where it lies here is nobody else's business
+    write(target / RECIPE, yaml.safe_dump(recipe, sort_keys=False))
     _attribute(run, target / ATTRIBUTION)
     result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}
     write(target / RESULT, json.dumps(result, indent=1))
