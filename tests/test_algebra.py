@@ -189,6 +189,21 @@ def test_bent_sounds_are_finite_unclipped_and_as_long(codec: Codec, text: str) -
     assert np.isfinite(bent.samples).all() and 0 < np.abs(bent.samples).max() <= 1
 
 
+def test_a_folder_is_its_sounds_one_after_another(codec: Codec, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    for number, hz in enumerate((330, 440)):
+        write(tmp_path / "target" / f"{number}.wav", note(0.4, hz))
+    write(tmp_path / "z.wav", note(0.5, 220))
+    words = ["--expr", "swap(z, t)", "--t", tmp_path / "target", "--weights", weights, "-o", tmp_path / "out.wav"]
+    done = call(tmp_path / "z.wav", *words)
+    assert done.exit_code == 0, done.output
+    sounds = [read(tmp_path / "target" / f"{number}.wav") for number in (0, 1)]
+    bent = bend(codec, read(tmp_path / "z.wav"), "swap(z, t)", others={"t": sounds})
+    assert np.allclose(read(tmp_path / "out.wav").samples, bent.samples, atol=1e-4)
+    one = bend(codec, read(tmp_path / "z.wav"), "swap(z, t)", others={"t": sounds[0]})
+    assert not np.allclose(one.samples, bent.samples, atol=1e-2), "both sounds count"
+
+
 def test_lengths_follow_the_expression(codec: Codec) -> None:
     sound, longer = note(0.5, 220, rate=22_050), note(1.0, 330)
     assert bend(codec, sound, "stretch(z, 2)").duration == pytest.approx(1.0, abs=0.05)

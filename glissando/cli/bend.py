@@ -14,8 +14,10 @@ from .codec import DEFAULT, CodecOption, TrustedOption, WeightsOption
 from .options import DeviceOption, clock, console
 
 if TYPE_CHECKING:
+    from ..audio import Audio
     from ..latent import Expression, Latents
 
+FILES, SECONDS = 200, 10.0  # of a folder, and of each of its files
 MOST = 100.0  # that a direction may be added, or a knob turned
 
 app = typer.Typer(add_completion=False)
@@ -51,7 +53,8 @@ def bend(
 ) -> None:
     """Calculate with the latents of sounds, and write how that sounds.
 
-    Every other sound in the expression is named by an option of its own: --wet FILE is wet. An expression has sounds,
+    Every other sound in the expression is named by an option of its own: --wet FILE is wet; of a folder, the
+    beginnings of its sounds follow one another. An expression has sounds,
     numbers, + - * /, parentheses, and mix(a, b, share), slerp(a, b, share), average(a, b, ...), swap(content, style),
     mean(z), std(z), reverse(z), shift(z, seconds), stretch(z, factor), quantise(z, step), clip(z, low, high),
     noise(z, amount, seed=0), sort(z). Where lengths differ, the shorter sound is filled up with silence.
@@ -67,7 +70,7 @@ def bend(
     others = _others(file, context.args, read_expression)
     target = out or file.with_name(f"{file.stem}-bent.wav")
     _folder_exists(target)
-    sound, sounds = read(file), {name: read(path) for name, path in others.items()}
+    sound, sounds = read(file), {name: _read(path) for name, path in others.items()}
     made = codecs.load(codec, weights=weights, device=device, trusted=trusted)
     turned = [(load_knobs(method, made.card), number, turn) for method, number, turn in knobs_told]
     added = [(load_direction(name, made.card), strength) for name, strength in named]
@@ -109,6 +112,16 @@ def _others(file: Path, words: list[str], expression: Expression) -> dict[str, P
     if missing:
         raise ExpressionError(f"{expression.text!r}: which sound is {missing[0]}? add --{missing[0]} FILE")
     return found
+
+
+def _read(path: Path) -> list[Audio]:
+    """Read a file, or the beginnings of those in a folder."""
+    from ..audio import read
+    from ..data import recordings
+
+    if not path.is_dir():
+        return [read(path)]
+    return [one.read(0.0, SECONDS) for one in recordings(path)[:FILES]]
 
 
 def _named(text: str, option: str, example: str) -> tuple[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ def bend(
     sound: Audio,
     expression: Expression | str = SOUND,
     *,
-    others: Mapping[str, Audio] | None = None,
+    others: Mapping[str, Audio | Sequence[Audio]] | None = None,
     then: Callable[[Latents], Latents] | None = None,
 ) -> Audio:
     """Bend a sound.
@@ -34,8 +34,8 @@ def bend(
         In the expression it is ``z``.
     expression : Expression or str
         Such as ``"z + 0.8*(wet - dry)"``.
-    others : mapping of str to Audio, optional
-        The other sounds in the expression, by name.
+    others : mapping of str to Audio or sequence of Audio, optional
+        The other sounds in the expression, by name; of several, the trajectories follow one another.
     then : callable, optional
         What is done to the result of the expression, [latents, dim] to [latents, dim].
 
@@ -58,7 +58,9 @@ def bend(
             raise ExpressionError(f"{expression.text!r}: does not use the sound {name!r}; leave it out")
     encoded = encode(codec, sound)
     latents = {SOUND: encoded.values}
-    latents |= {name: encode(codec, other).values for name, other in (others or {}).items()}
+    for name, other in (others or {}).items():
+        several = [other] if isinstance(other, Audio) else other
+        latents[name] = np.concatenate([encode(codec, one).values for one in several])
     bent = expression.evaluate(latents, Space.of(codec))
     if bent.ndim == 1:
         bent = np.tile(bent, (len(encoded.values), 1))
