@@ -17,7 +17,7 @@ from glissando.audio import Audio, read, write
 from glissando.cli.bend import app
 from glissando.codecs import Codec
 from glissando.errors import ExpressionError, GlissandoError, ModelError
-from glissando.latent import OPERATIONS, Expression, Space, algebra, bend, morph
+from glissando.latent import OPERATIONS, Expression, Latents, Space, algebra, bend, morph
 
 SPACE = Space(np.array([-1.0, 0.0], np.float32), 10.0)
 A = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, -1.0]], np.float32)
@@ -106,7 +106,7 @@ def test_a_new_operation_is_one_function(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(algebra, "OPERATIONS", OPERATIONS)
 
     @algebra.operation
-    def doubled(z: algebra.Latents) -> algebra.Latents:
+    def doubled(z: Latents) -> Latents:
         return 2 * z
 
     assert np.array_equal(value("doubled(z)"), 2 * A)

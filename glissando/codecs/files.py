@@ -145,8 +145,7 @@ def encode(codec: Codec, audio: Audio, *, codes: bool = False, levels: int | Non
     sound = resample(mono, audio.sample_rate, card.sample_rate)
     count = -(-len(mono) * card.sample_rate // audio.sample_rate)  # resampling may lose the last sample
     sound = np.pad(sound, (0, max(0, count - len(sound))))
-    device = _device(codec)
-    found = codec(torch.from_numpy(sound)[None].to(device))
+    found = codec(torch.from_numpy(sound)[None].to(codec.device))
     kind, values = LATENTS, found[0].float().cpu().numpy()
     if codes:
         kind, values = CODES, codec.codes(found)[0, :, :levels].int().cpu().numpy()
@@ -183,7 +182,7 @@ def decode(codec: Codec, encoded: Encoded) -> Audio:
     wanted = encoded.samples * card.sample_rate / encoded.sample_rate / card.hop  # latents
     if not len(encoded.values) - 1.01 <= wanted <= len(encoded.values):
         raise ModelError(f"{len(encoded.values)} latents are not {encoded.samples} samples at {encoded.sample_rate} Hz")
-    values = torch.from_numpy(encoded.values)[None].to(_device(codec))
+    values = torch.from_numpy(encoded.values)[None].to(codec.device)
     try:
         sound = codec.decode(codec.from_codes(values) if encoded.kind == CODES else values)[0].float().cpu().numpy()
     except ValueError as error:
@@ -198,7 +197,3 @@ def decode(codec: Codec, encoded: Encoded) -> Audio:
     if peak > 1:
         logger.info("louder than full scale: made softer as a whole, by %.1f dB", 20 * math.log10(peak))
     return Audio((samples / max(1.0, peak)).astype(np.float32), encoded.sample_rate)
-
-
-def _device(codec: Codec) -> torch.device:
-    return next((one.device for one in (*codec.parameters(), *codec.buffers())), torch.device("cpu"))

@@ -3,7 +3,7 @@
 Clips at several tempi are in `latent.tempo_pairs`, which needs data sets and so takes longer to import.
 """
 
-from .algebra import OPERATIONS, Latents, Space, operation
+from .algebra import OPERATIONS, operation
 from .bending import bend, decode_like, morph
 from .contour import Contour, translations
 from .direction_files import KINDS, check_name, directions_folder, known_directions, load_direction, save_direction
@@ -16,6 +16,7 @@ from .knobs import METHODS, Knobs, demonstrate, fit_knobs, hear, knobs_file, loa
 from .learned import LearnedTranslator, fit_translator
 from .maps import project
 from .pairs import Pairs, retrieval, similarity
+from .space import Latents, Space
 from .sphere import slerp
 from .subspace import TempoSubspace, fit_subspace, tempo_shares
 from .tempo import ShiftTranslator, Transform

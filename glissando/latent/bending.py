@@ -10,8 +10,9 @@ import numpy as np
 from ..audio import Audio
 from ..codecs import Codec, Encoded, decode, encode
 from ..errors import ExpressionError
-from .algebra import Latents, Space, mix, slerp
+from .algebra import mix, slerp
 from .expressions import Expression
+from .space import Latents, Space
 
 SOUND = "z"  # the name of what is bent
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .algebra import Latents
 from .effect_pairs import STRENGTHS, EffectPairs
+from .space import Latents
 from .tempo import Transform
 
 
@@ -324,7 +324,9 @@ def heard(pairs: EffectPairs) -> tuple[Latents, Latents]:
 
     Returns
     -------
-    dry, wet : ndarray, shape=(latents, dim)
-        Without the effect, and with it at full strength.
+    dry : ndarray, shape=(latents, dim)
+        Without the effect.
+    wet : ndarray, shape=(latents, dim)
+        With it, at full strength.
     """
     return pairs.dry[:, pairs.past :][pairs.heard], pairs.wet[-1][pairs.heard]

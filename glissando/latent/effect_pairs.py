@@ -14,7 +14,7 @@ from ..audio import Effect, as_mono, resample
 from ..codecs import Codec
 from ..data import Failure, Recording, joined
 from ..errors import GlissandoError, RecipeError
-from .algebra import Latents, Space
+from .space import Latents, Space
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # shares of the wet sound in the mix
 SECONDS, LONGEST = 2.0, 60.0  # of a window, and of what is heard of a recording
@@ -248,6 +248,5 @@ def _sounds(codec: Codec, dry: Recording, wet: Recording | Effect) -> tuple[Late
 
 @torch.inference_mode()
 def _encoded(codec: Codec, sounds: Sequence[Latents]) -> Latents:
-    device = next((one.device for one in (*codec.parameters(), *codec.buffers())), torch.device("cpu"))
-    found: Latents = codec(torch.from_numpy(np.stack(sounds).astype(np.float32)).to(device)).float().cpu().numpy()
+    found: Latents = codec(torch.from_numpy(np.stack(sounds).astype(np.float32)).to(codec.device)).float().cpu().numpy()
     return found

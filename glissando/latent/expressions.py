@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import ExpressionError
-from .algebra import LARGEST, OPERATIONS, Latents, Space, combine
+from .algebra import LARGEST, OPERATIONS
+from .space import Latents, Space, combine
 
 LONGEST, DEEPEST = 1000, 40  # characters, and operations within operations
 PAIRS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {

@@ -21,7 +21,7 @@ from ..data import Recording
 from ..errors import GlissandoError, ModelError, RecipeError
 from ..metrics import PROPERTIES, sound_properties
 from ..paths import aside, data_dir
-from .algebra import Latents, Space
+from .space import Latents, Space
 from .tempo import Transform
 from .translators import SPACE, read_tensors
 
@@ -132,7 +132,6 @@ def hear(
         If none holds sound.
     """
     card, space = codec.card, Space.of(codec)
-    device = next((one.device for one in (*codec.parameters(), *codec.buffers())), torch.device("cpu"))
     order = np.random.default_rng(seed).permutation(len(recordings))[:most]
     found: list[Latents] = []
     shown: list[Latents] = []
@@ -145,7 +144,7 @@ def hear(
             reason = str(error)
             continue
         with torch.inference_mode():
-            z = codec(torch.from_numpy(samples)[None].to(device))[0].float().cpu().numpy()
+            z = codec(torch.from_numpy(samples)[None].to(codec.device))[0].float().cpu().numpy()
         under = np.pad(samples, (0, len(z) * card.hop - len(samples))).reshape(len(z), card.hop)
         heard = np.sqrt((under**2).mean(1)) > QUIET
         if heard.any():
@@ -358,9 +357,8 @@ def _turned(
 ) -> NDArray[np.float32]:
     """Sounds of one example with one knob at all turns, [turns, samples]."""
     moved = np.stack([knobs.turned(example, number, turn) for turn in turns])
-    device = next((one.device for one in (*codec.parameters(), *codec.buffers())), torch.device("cpu"))
     with torch.inference_mode():
-        found: NDArray[np.float32] = codec.decode(torch.from_numpy(moved).to(device)).float().cpu().numpy()
+        found: NDArray[np.float32] = codec.decode(torch.from_numpy(moved).to(codec.device)).float().cpu().numpy()
     return found
 
 
