@@ -9,20 +9,23 @@ so are sets that are not built; both are said.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tags
+from numpy.typing import NDArray
 from report import Row, write
 
 from glissando import encoders
 from glissando.data import load
 from glissando.errors import GlissandoError
-from glissando.paths import cache_dir
+from glissando.paths import aside, cache_dir
 from glissando.training import FLOORS, Leaderboard, Question, answers, embed_entries, score_answers
-from glissando.training.embeddings import pools_of
+from glissando.training.embeddings import pools_of, spaces
 
 SETS = {
     "esc10": "ESC-10: 320 clips, its folds 1 to 4",
@@ -31,7 +34,7 @@ SETS = {
     "urbansound8k": "UrbanSound8K: its folds 1, 2 and a part of 3",
 }
 LONG = ("urbansound8k",)  # of which less is asked, for time
-SMALL = ("chroma", "rhythm", "gliss-tempo", "gliss-music")  # and quick
+SMALL = ("chroma", "rhythm", "gliss-tempo", "gliss-music", "gliss-codec")  # and quick
 TAGGERS = ("musicnn-mtt", "musicnn-msd", "musicnn-mtt-vgg", "musicnn-msd-vgg", "aisfx")
 LARGE = ("clap", "mert", "mule")
 LAYERS = "musicnn-mtt:mean_pool+musicnn-mtt:max_pool"  # what its dense layers are given
@@ -86,13 +89,26 @@ def rows(board: Leaderboard, data: str, names: list[str], *, quick: bool) -> lis
     return found
 
 
+def said(name: str, question: Question) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Answers of the linear probe of an encoder; kept."""
+    pool = pools_of(name, [BOTH])[0]
+    about = json.dumps([question.data.content_hash(), question.label, spaces(name), pool])
+    path = cache_dir() / "benchmarks" / "answers" / f"{hashlib.sha256(about.encode()).hexdigest()[:16]}.npz"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        told, tested = answers(embed_entries(name, [*question.data.values()], pool=pool), question)
+        with aside(path) as part, part.open("wb") as file:
+            np.savez(file, told=told, tested=tested)
+    with np.load(path, allow_pickle=False) as kept:
+        return kept["told"], kept["tested"]
+
+
 def fused(data: str) -> list[Row]:
     """Late fusion: mean probabilities of linear probes, and of these and networks that learned from scratch."""
     question = Question.of(load(data))
-    keys, entries = [*question.data], [*question.data.values()]
-    each = []
+    keys, each = [*question.data], []
     for name in FUSED:
-        told, tested = answers(embed_entries(name, entries, pool=pools_of(name, [BOTH])[0]), question)
+        told, tested = said(name, question)
         each.append(told)
     systems = {f"mean probability: linear probes of {', '.join(FUSED)}": [*each]}
     if more := tags.SETS[data].more:

@@ -107,8 +107,8 @@ def test_two_clouds_are_learned_by_what_is_told(name: str, codec: Run) -> None:
     paradigm.prepare(model, [{key: value[i] for key, value in batch.items()} for i in range(256)], seed=0)
     assert paradigm.mean.mean() == pytest.approx(1, abs=0.05) and paradigm.scale.mean() == pytest.approx(4, abs=0.1)
     parameters = [*model.parameters(), *paradigm.parameters()]
-    optimizer = torch.optim.AdamW(parameters)
-    steps, rate = (400, 0.003) if name == "gan" else (200, 0.005)  # adversaries get there slowly, and vary too little
+    optimizer = torch.optim.AdamW(parameters, betas=paradigm.betas)
+    steps, rate = (300, 0.003) if name == "gan" else (200, 0.005)  # adversaries get there slowly, and vary too little
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
         _, batch = two_clouds(64, seed=step)
@@ -125,7 +125,7 @@ def test_two_clouds_are_learned_by_what_is_told(name: str, codec: Run) -> None:
         )  # fmt: skip
         skill = paradigm.measure(model, batch)["skill"]
     centres = [made[which == one].mean() for one in (0, 1)]
-    least, near = (0.1, 2.5) if name == "gan" else (0.85, 0.3)
+    least, near = (0.6, 0.5) if name == "gan" else (0.85, 0.3)
     assert centres[0] == pytest.approx(-3, abs=near) and centres[1] == pytest.approx(5, abs=near)
     if name != "gan":
         assert all(made[which == one].std(0).mean() == pytest.approx(0.5, abs=0.2) for one in (0, 1))
@@ -303,6 +303,7 @@ def test_on_the_command_line(runs: dict[str, Path], tmp_path: Path) -> None:
         ({"model": {"trunk": ["to_sequence", {"stack": {"frames": 2}}, {"linear": {"units": DIM}}]}}, "4 frames of 8"),
         ({"feature": "log-stft", "model": {"trunk": ["to_sequence", {"linear": {"units": 5}}]}}, "the feature latents"),
         ({"paradigm": {"flow": {"time_std": 0}}}, "time_std must be above 0"),
+        ({"paradigm": {"gan": {"discriminator": JUDGE, "penalty": -1}}}, "penalty must not be below 0"),
         ({"paradigm": {"gan": {"discriminator": {"a": "nonsense"}}}}, "discriminator.a: .*nonsense"),
         ({"paradigm": "gan"}, "discriminator"),
     ],

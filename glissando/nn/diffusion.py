@@ -25,8 +25,10 @@ def cosine_schedule(times: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    data, noise : Tensor, shape=(...)
-        Factors whose squares sum to 1.
+    data : Tensor, shape=(...)
+        Factor of the data.
+    noise : Tensor, shape=(...)
+        Factor of the noise; their squares sum to 1.
 
     References
     ----------

@@ -41,8 +41,10 @@ class Diffusion(Flow):
 
         Returns
         -------
-        points, velocity : Tensor, shape=(batch, frames, dim)
+        points : Tensor, shape=(batch, frames, dim)
             See `glissando.nn.on_the_circle`.
+        velocity : Tensor, shape=(batch, frames, dim)
+            At them.
         """
         return on_the_circle(noise, data, times)
 

@@ -74,8 +74,10 @@ class Flow(Continuous):
 
         Returns
         -------
-        points, velocity : Tensor, shape=(batch, frames, dim)
+        points : Tensor, shape=(batch, frames, dim)
             See `glissando.nn.on_the_line`.
+        velocity : Tensor, shape=(batch, frames, dim)
+            At them.
         """
         return on_the_line(noise, data, times)
 

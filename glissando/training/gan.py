@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ..errors import ModelError
 from ..features import Feature
-from ..nn import Film, Model, build
+from ..nn import Model, build
 from .conditions import Conditions
 from .continuous import CONDITION, Continuous, drawn
 from .paradigm import PARADIGMS, Batch
 
-NORMED = (nn.Conv1d, nn.Conv2d, nn.Linear)
 FARTHEST = 5.0  # standard deviations from the mean that a generator reaches, so that it can't run away from its judge
 
 
 @PARADIGMS.register("gan")
 class GAN(Continuous):
-    """Conditional generator and discriminator, with hinge losses and spectral norms.
+    """Conditional generator and discriminator, with hinge losses and a penalty on slopes at true notes.
 
     Both sides learn from one number, each through the other held still, so that one optimizer serves both.
 
@@ -36,18 +34,21 @@ class GAN(Continuous):
         The latents of a codec.
     discriminator : mapping
         Parts of a model as in a recipe, which takes standardised latents ``[batch, 1, dim, frames]`` and a vector
-        ``condition``; whatever it gives are verdicts, above 0 for true notes. Convolutions and linear layers are
-        divided by their largest singular value, so that no verdict is steep.
+        ``condition``; whatever it gives are verdicts, above 0 for true notes.
     conditions : mapping of str to sequence of str, optional
         See `Generative`.
     drop : float
         See `Generative`.
+    penalty : float
+        Weight of the squared slope.
 
     References
     ----------
     Goodfellow et al., "Generative adversarial nets", NeurIPS 2014; Lim & Ye, "Geometric GAN", 2017 (hinge losses);
-    Miyato et al., "Spectral normalization for generative adversarial networks", ICLR 2018.
+    Mescheder, Geiger & Nowozin, "Which training methods for GANs do actually converge?", ICML 2018 (the penalty, R1).
     """
+
+    betas: ClassVar[tuple[float, float]] = (0.0, 0.99)  # with momentum, both sides circle around each other
 
     def __init__(
         self,
@@ -57,15 +58,15 @@ class GAN(Continuous):
         discriminator: Mapping[str, Any],
         conditions: Mapping[str, Sequence[str]] | None = None,
         drop: float = 0.1,
+        penalty: float = 0.1,
     ) -> None:
         super().__init__(example, feature, conditions=conditions, drop=drop)
+        if not penalty >= 0:
+            raise ValueError("penalty must not be below 0")
+        self.penalty = penalty
         latents = example.transpose(1, 2)[:, None]
         given = {"condition": torch.zeros(len(example), CONDITION)}
         self.discriminator = build(discriminator, latents, where="discriminator", given=given)
-        for layer in [*self.discriminator.modules()]:
-            for name, inner in layer.named_children():
-                if isinstance(inner, NORMED) and not isinstance(layer, Film):  # (whose weights begin at zero)
-                    setattr(layer, name, spectral_norm(inner))
         self.asked = Conditions(conditions or {}, CONDITION)  # what the discriminator is told
 
     def loss(self, model: Model, batch: Batch) -> Tensor:
@@ -81,15 +82,17 @@ class GAN(Continuous):
         Returns
         -------
         Tensor
-            Hinge losses of the generator and the discriminator.
+            Hinge losses of the generator and the discriminator, and the penalty.
         """
-        data = self.data(batch)
+        data = self.data(batch).detach().requires_grad_()
         numbers = self.conditions.dropped(batch["conditions"], self.drop if self.training else 0.0)
         made = self._made(model, numbers, drawn(data.shape, None, data))
         asked = self.asked(numbers)
         passing = -self._judge(made, asked.detach(), still=True).mean()
-        telling = F.relu(1 - self._judge(data, asked)).mean() + F.relu(1 + self._judge(made.detach(), asked)).mean()
-        return passing + telling
+        verdict = self._judge(data, asked)
+        telling = F.relu(1 - verdict).mean() + F.relu(1 + self._judge(made.detach(), asked)).mean()
+        (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), data, create_graph=True)
+        return passing + telling + self.penalty / 2 * slope.square().sum((1, 2)).mean()
 
     def observe(self, model: Model, batch: Batch) -> Tensor:
         """Score samples for a batch of validation, always from the same noise; losses of both sides tell nothing.

@@ -97,7 +97,9 @@ class Learner(lightning.LightningModule):
         dict
             As Lightning wants it.
         """
-        optimizer = torch.optim.AdamW(self.parameters(), self.part.rate, weight_decay=self.part.decay)
+        optimizer = torch.optim.AdamW(
+            self.parameters(), self.part.rate, betas=self.paradigm.betas, weight_decay=self.part.decay
+        )
         steps = max(1, int(self.trainer.estimated_stepping_batches))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share_of_rate(step / steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -38,6 +38,8 @@ class Paradigm(nn.Module, ABC):
         What of a batch is augmented in training, ``[..., channels, bins, frames]``.
     exchanged : tuple of str
         Parts of the model that may be others than those of the run that training begins with (``train.start``).
+    betas : (float, float)
+        Of AdamW: how long it remembers slopes, and their squares.
     given : mapping of str to int
         Vectors that the model is given beside what it hears, by name, and their sizes.
     """
@@ -47,6 +49,7 @@ class Paradigm(nn.Module, ABC):
     mode: ClassVar[str] = "min"
     augmented: ClassVar[str]
     exchanged: ClassVar[tuple[str, ...]] = ()
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     given: ClassVar[Mapping[str, int]] = {}
 
     def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
