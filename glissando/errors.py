@@ -23,3 +23,7 @@ class QueryError(GlissandoError):
 
 class RecipeError(GlissandoError):
     """A recipe, or a file of a data set, says what can't be done."""
+
+
+class ExpressionError(GlissandoError):
+    """An expression over latents can't be read, or has no value."""

@@ -51,6 +51,11 @@ class Codec(nn.Module):
     card: CodecCard
     context: tuple[int, int] | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next((one.device for one in (*self.parameters(), *self.buffers())), torch.device("cpu"))
+
     def encode(self, waveform: Tensor) -> Tensor:
         """Run the encoder on whole hops; what a new codec must write.
 

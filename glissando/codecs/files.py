@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ..errors import ModelError
 from ..paths import aside
 from .base import Codec
 
+logger = logging.getLogger("glissando")
 FORMAT = "glissando-codec-1"
 LATENTS, CODES = KINDS = ("latents", "codes")
 HIGHEST_RATE = 768_000  # Hz
@@ -142,8 +145,7 @@ def encode(codec: Codec, audio: Audio, *, codes: bool = False, levels: int | Non
     sound = resample(mono, audio.sample_rate, card.sample_rate)
     count = -(-len(mono) * card.sample_rate // audio.sample_rate)  # resampling may lose the last sample
     sound = np.pad(sound, (0, max(0, count - len(sound))))
-    device = _device(codec)
-    found = codec(torch.from_numpy(sound)[None].to(device))
+    found = codec(torch.from_numpy(sound)[None].to(codec.device))
     kind, values = LATENTS, found[0].float().cpu().numpy()
     if codes:
         kind, values = CODES, codec.codes(found)[0, :, :levels].int().cpu().numpy()
@@ -164,12 +166,12 @@ def decode(codec: Codec, encoded: Encoded) -> Audio:
     Returns
     -------
     Audio
-        Mono, within -1..1: what would be louder is made softer as a whole.
+        Mono, within -1..1: what would be louder is made softer as a whole, and the log says so.
 
     Raises
     ------
     ModelError
-        If it is of another space, or its numbers do not fit.
+        If it is of another space, its numbers do not fit, or its sound is not finite.
     """
     card = codec.card
     if encoded.space_id != card.space_id:
@@ -180,15 +182,18 @@ def decode(codec: Codec, encoded: Encoded) -> Audio:
     wanted = encoded.samples * card.sample_rate / encoded.sample_rate / card.hop  # latents
     if not len(encoded.values) - 1.01 <= wanted <= len(encoded.values):
         raise ModelError(f"{len(encoded.values)} latents are not {encoded.samples} samples at {encoded.sample_rate} Hz")
-    values = torch.from_numpy(encoded.values)[None].to(_device(codec))
+    values = torch.from_numpy(encoded.values)[None].to(codec.device)
     try:
         sound = codec.decode(codec.from_codes(values) if encoded.kind == CODES else values)[0].float().cpu().numpy()
     except ValueError as error:
         raise ModelError(str(error)) from error
     samples = resample(sound, card.sample_rate, encoded.sample_rate)[: encoded.samples]
     samples = np.pad(samples, (0, encoded.samples - len(samples)))
-    return Audio((samples / max(1.0, float(np.abs(samples).max()))).astype(np.float32), encoded.sample_rate)
-
-
-def _device(codec: Codec) -> torch.device:
-    return next((one.device for one in (*codec.parameters(), *codec.buffers())), torch.device("cpu"))
+    peak = float(np.abs(samples).max())
+    if not math.isfinite(peak):
+        raise ModelError(
+            f"{card.name}: these {encoded.kind} lie too far from any sound's, and decode to no finite sound"
+        )
+    if peak > 1:
+        logger.info("louder than full scale: made softer as a whole, by %.1f dB", 20 * math.log10(peak))
+    return Audio((samples / max(1.0, peak)).astype(np.float32), encoded.sample_rate)

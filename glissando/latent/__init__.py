@@ -1,31 +1,72 @@
-"""Embedding to embedding: tempo translation and contours, transposition, and maps.
+"""Embedding to embedding: tempo translation and contours, transposition, arithmetic on the latents of codecs, and maps.
 
 Clips at several tempi are in `latent.tempo_pairs`, which needs data sets and so takes longer to import.
 """
 
+from .algebra import OPERATIONS, operation
+from .bending import bend, decode_like, morph
 from .contour import Contour, translations
+from .direction_files import KINDS, check_name, directions_folder, known_directions, load_direction, save_direction
+from .directions import ClusterDirection, Direction, MeanDirection, left, moved
+from .effect_pairs import EffectPairs, effect_pairs, paired
+from .effect_translator import EffectTranslator
+from .expressions import Expression
 from .key import KeyShift
+from .knobs import METHODS, Knobs, demonstrate, fit_knobs, hear, knobs_file, load_knobs, measure, save_knobs
 from .learned import LearnedTranslator, fit_translator
 from .maps import project
 from .pairs import Pairs, retrieval, similarity
+from .space import Latents, Space
 from .sphere import slerp
 from .subspace import TempoSubspace, fit_subspace, tempo_shares
 from .tempo import ShiftTranslator, Transform
 from .translators import load_translator, save_translator, translator, translator_folder
 
 __all__ = [
+    "KINDS",
+    "METHODS",
+    "OPERATIONS",
+    "ClusterDirection",
     "Contour",
+    "Direction",
+    "EffectPairs",
+    "EffectTranslator",
+    "Expression",
     "KeyShift",
+    "Knobs",
+    "Latents",
     "LearnedTranslator",
+    "MeanDirection",
     "Pairs",
     "ShiftTranslator",
+    "Space",
     "TempoSubspace",
     "Transform",
+    "bend",
+    "check_name",
+    "decode_like",
+    "demonstrate",
+    "directions_folder",
+    "effect_pairs",
+    "fit_knobs",
     "fit_subspace",
     "fit_translator",
+    "hear",
+    "knobs_file",
+    "known_directions",
+    "left",
+    "load_direction",
+    "load_knobs",
     "load_translator",
+    "measure",
+    "morph",
+    "moved",
+    "operation",
+    "paired",
     "project",
     "retrieval",
+    "save_direction",
+    "save_knobs",
     "save_translator",
     "similarity",
     "slerp",

@@ -15,6 +15,51 @@ from .tempo import Transform
 WAVES = 4  # sines and cosines of the octaves, beside the octaves themselves
 
 
+def perceptron(into: int, out: int, *, hidden: int, depth: int) -> nn.Sequential:
+    """Make a perceptron that hears embeddings beside a control, and begins with an output of nothing.
+
+    Parameters
+    ----------
+    into, out : int
+        Dimensions of what it hears, without the control, and of what it gives.
+    hidden, depth : int
+        Width and number of hidden layers.
+
+    Returns
+    -------
+    Sequential
+        For what `told` gives.
+    """
+    layers: list[nn.Module] = []
+    width = into + 1 + 2 * WAVES
+    for _ in range(depth):
+        layers += [nn.Linear(width, hidden), nn.GELU()]
+        width = hidden
+    last = nn.Linear(width, out)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)
+
+
+def told(z: Tensor, control: Tensor) -> Tensor:
+    """Put a control beside embeddings: the number itself, and sines and cosines of it.
+
+    Parameters
+    ----------
+    z : Tensor, shape=(..., dim)
+        Embeddings.
+    control : Tensor, shape=(..., 1)
+        Of the order of 1.
+
+    Returns
+    -------
+    Tensor, shape=(..., dim + 1 + 2 * WAVES)
+        For a `perceptron`.
+    """
+    angles = control * math.pi * torch.arange(1, WAVES + 1, dtype=z.dtype, device=z.device) / 2
+    return torch.cat([z, control, angles.sin(), angles.cos()], -1)
+
+
 class LearnedTranslator(Transform):
     """A perceptron with a way around it, told how many octaves of tempo to go; none is the identity.
 
@@ -41,15 +86,7 @@ class LearnedTranslator(Transform):
         if not hidden:
             self.direction = nn.Parameter(torch.zeros(dim))
             return
-        layers: list[nn.Module] = []
-        width = dim + 1 + 2 * WAVES
-        for _ in range(depth):
-            layers += [nn.Linear(width, hidden), nn.GELU()]
-            width = hidden
-        last = nn.Linear(width, dim)
-        nn.init.zeros_(last.weight)  # it begins as the identity
-        nn.init.zeros_(last.bias)
-        self.step = nn.Sequential(*layers, last)
+        self.step = perceptron(dim, dim, hidden=hidden, depth=depth)
 
     def forward(self, z: Tensor, *, tempo_ratio: float | Tensor) -> Tensor:
         """Translate embeddings.
@@ -70,9 +107,7 @@ class LearnedTranslator(Transform):
         octaves = torch.log2(ratio).expand(z.shape[:-1])[..., None]
         if not self.hidden:
             return F.normalize(z + octaves * self.direction, dim=-1, eps=1e-6)
-        angles = octaves * math.pi * torch.arange(1, WAVES + 1, dtype=z.dtype, device=z.device) / 2
-        told = torch.cat([z, octaves, angles.sin(), angles.cos()], -1)
-        moved: Tensor = z + octaves * self.step(told)
+        moved: Tensor = z + octaves * self.step(told(z, octaves))
         return F.normalize(moved, dim=-1, eps=1e-6)
 
 
@@ -122,10 +157,7 @@ def fit_translator(
         If a group is on both sides.
     """
     check_apart(pairs, valid)
-    generator = torch.Generator().manual_seed(seed)
     vectors, ratios = torch.from_numpy(pairs.vectors), torch.from_numpy(pairs.factors).float()
-    optimizer = torch.optim.AdamW(translator.parameters(), rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
     def _cost(moved: Tensor, wanted: Tensor) -> Tensor:
         cost = (1 - (moved * wanted).sum(-1)).mean()
@@ -133,18 +165,64 @@ def fit_translator(
             cost = cost + contrast * F.cross_entropy(moved @ wanted.T / temperature, torch.arange(len(moved)))
         return cost
 
-    found = [_validation(translator, valid, _cost)]
-    best, state = found[0], {name: value.clone() for name, value in translator.state_dict().items()}
-    for step in range(1, steps + 1):
+    def _loss(generator: torch.Generator) -> Tensor:
         clip = torch.randint(len(vectors), (batch,), generator=generator)
         start, end = (torch.randint(len(ratios), (batch,), generator=generator) for _ in range(2))
-        loss = _cost(translator(vectors[clip, start], tempo_ratio=ratios[end] / ratios[start]), vectors[clip, end])
+        return _cost(translator(vectors[clip, start], tempo_ratio=ratios[end] / ratios[start]), vectors[clip, end])
+
+    return descend(
+        translator, _loss, lambda: _validation(translator, valid, _cost), steps=steps, rate=rate, seed=seed,
+        progress=progress,
+    )  # fmt: skip
+
+
+def descend(
+    translator: Transform,
+    loss: Callable[[torch.Generator], Tensor],
+    validate: Callable[[], float],
+    *,
+    steps: int,
+    rate: float,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[float]:
+    """Train a transform; the state that costs least in validation stays.
+
+    Parameters
+    ----------
+    translator : Transform
+        With parameters; changed in place.
+    loss : callable
+        Draws a batch by a generator, and says what it costs.
+    validate : callable
+        Says what the validation costs.
+    steps : int
+        Of training.
+    rate : float
+        Learning rate of AdamW, which falls to nothing.
+    seed : int
+        Of what is drawn.
+    progress : callable, optional
+        Called with the number of steps done, and in all, ten times.
+
+    Returns
+    -------
+    list of float
+        What the validation cost, before training and ten times on.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(translator.parameters(), rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    found = [validate()]
+    best, state = found[0], {name: value.clone() for name, value in translator.state_dict().items()}
+    for step in range(1, steps + 1):
+        cost = loss(generator)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        cost.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if step % max(1, steps // 10) == 0:
-            found.append(_validation(translator, valid, _cost))
+            found.append(validate())
             if progress is not None:
                 progress(step, steps)
             if found[-1] < best:

@@ -103,18 +103,7 @@ def load_translator(path: Path, space_id: str) -> LearnedTranslator:
     ModelError
         If it is damaged, or of another space.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ModelError(f"{path}: is too large for a translator; remove it and train one anew")
-        with safe_open(path, "pt") as file:
-            told = (file.metadata() or {}).get("space_id")
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: can't be read as a translator ({str(error).splitlines()[0]}); train anew") from error
-    if told != space_id:
-        raise ModelError(f"{path}: is a translator of the space {told}, not of {space_id}; train one for that encoder")
-    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
-        raise ModelError(f"{path}: holds NaN or infinite weights; train anew")
+    state, _ = read_tensors(path, space_id, kind="translator")
     try:
         with torch.device("meta"):  # (sizes are checked before they take memory)
             found = _of_size(space_id, state)
@@ -122,6 +111,46 @@ def load_translator(path: Path, space_id: str) -> LearnedTranslator:
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path}: holds other tensors than a translator's; train anew") from error
     return found.requires_grad_(False).eval()
+
+
+def read_tensors(path: Path, space_id: str, *, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors of what may be used in one space alone.
+
+    Parameters
+    ----------
+    path : Path
+        Safetensors file that says its space.
+    space_id : str
+        The space in which it shall be used.
+    kind : str
+        What it is, for errors.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        Finite, float32.
+    about : dict of str to str
+        What else the file says.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged, or of another space.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ModelError(f"{path}: is too large for a {kind}; remove it and train one anew")
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: can't be read as a {kind} ({str(error).splitlines()[0]}); train anew") from error
+    if about.get("space_id") != space_id:
+        told = about.get("space_id")
+        raise ModelError(f"{path}: is a {kind} of the space {told}, not of {space_id}; train one for that one")
+    if not all(torch.isfinite(tensor).all() for tensor in state.values()):
+        raise ModelError(f"{path}: holds NaN or infinite weights; train anew")
+    return state, about
 
 
 @cache

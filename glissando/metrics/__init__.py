@@ -7,7 +7,8 @@ from .inception import inception_score
 from .kernel import KernelDistance, kernel_distance, mean_discrepancy
 from .labels import label_metrics, rank_areas, weighted_mean
 from .neighbours import Memorisation, manifold_scores, memorisation
-from .pitch import pitch_hit, track_pitch
+from .pitch import pitch_hit, track_pitch, yin_pitch
+from .properties import PROPERTIES, sound_properties
 from .samples import halves
 from .spectra import (
     log_distance,
@@ -20,6 +21,7 @@ from .spectra import (
 from .tempo import tempo_hit
 
 __all__ = [
+    "PROPERTIES",
     "Extrapolated",
     "Gaussian",
     "KernelDistance",
@@ -42,8 +44,10 @@ __all__ = [
     "pitch_hit",
     "rank_areas",
     "si_sdr",
+    "sound_properties",
     "spectral_convergence",
     "tempo_hit",
     "track_pitch",
     "weighted_mean",
+    "yin_pitch",
 ]

@@ -55,6 +55,43 @@ def track_pitch(waveform: ArrayLike, sample_rate: int, *, lowest: float = LOWEST
     return float(np.median(f0[voiced])) if voiced.any() else math.nan
 
 
+def yin_pitch(waveform: ArrayLike, sample_rate: int, *, lowest: float = 55.0, highest: float = 2000.0) -> float:
+    """Estimate the pitch of a sound by YIN: quick, and it names one for noise, too.
+
+    Parameters
+    ----------
+    waveform : array_like, shape=(samples,)
+        Mono.
+    sample_rate : int
+        In Hz.
+    lowest, highest : float
+        Range in Hz.
+
+    Returns
+    -------
+    float
+        Fundamental frequency in Hz, the median of the frames that have at least a hundredth of the largest energy.
+
+    Raises
+    ------
+    ModelError
+        If librosa is not installed.
+
+    References
+    ----------
+    De Cheveigne & Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 2002.
+    """
+    samples = np.asarray(waveform, np.float32)
+    frame = 2 ** math.ceil(math.log2(PERIODS * sample_rate / lowest))
+    samples = np.pad(samples, (0, max(0, frame - len(samples))))
+    hop = frame // 4
+    f0 = _librosa().yin(
+        samples, fmin=lowest, fmax=highest, sr=sample_rate, frame_length=frame, hop_length=hop, center=False
+    )
+    energy = (np.lib.stride_tricks.sliding_window_view(samples, frame)[::hop].astype(np.float64) ** 2).sum(1)
+    return float(np.median(f0[energy[: len(f0)] >= 0.01 * energy.max()]))
+
+
 def pitch_hit(estimate: ArrayLike, reference: ArrayLike, *, tolerance: float = CENTS) -> NDArray[np.bool_]:
     """Tell which pitches are right; their mean is the pitch accuracy.
 
