@@ -145,7 +145,7 @@ register(
         source=SHIPPED,
         paper="after Griffin & Lim, Signal estimation from modified short-time Fourier transform, 1984; "
         "Siuzdak, Vocos, ICLR 2024",
-        weights_sha256="3b73cfa656c9459dc1044f0007532fa514624ba3780b0b65c67fa7ed913a4767",
+        weights_sha256="668dadc87a731d01be00afc90b437f4956aab2e9daf800f8aeaa84378d80f04f",
         weights_mb=3.7,
         block="latents",
         preprocessing="16 kHz mono, log(2 |S| / 32 + 0.0003) / 2 (1024/256), two frames a latent",
