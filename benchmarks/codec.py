@@ -15,6 +15,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ from glissando.training import Run
 RATE, SEED = 16_000, 0
 SECONDS, COUNT = 5.0, 24  # of a sound, and sounds of a set
 OPUS, MP3 = (6, 8, 12, 16, 24, 32, 64), (8, 16, 24, 32, 64)  # kbit/s
+OCTAVE = 2.1  # and a little more
 FARTHEST = 2_400  # samples by which a lossy format may be late
 LEVELS = (1, 2, 4, 8)
 PLACES = {
@@ -151,10 +153,18 @@ def true_magnitudes(spectra: LogSTFT) -> System:
     return lambda wave: (spectra.invert(spectra(torch.from_numpy(wave)[None]))[0, : len(wave)].numpy(), 0.0)
 
 
+@cache
+def pitch_of(samples: bytes) -> float:
+    """The pitch of a sound, which is looked for once for all systems."""
+    return track_pitch(np.frombuffer(samples, np.float32), RATE)
+
+
 def pitch_kept(wave: Sound, made: Sound) -> float | None:
-    """1 for a pitch within 50 cents of what it was; None where there was none."""
-    pitch = track_pitch(wave, RATE)
-    return None if np.isnan(pitch) else float(pitch_hit(track_pitch(made, RATE), pitch))
+    """1 for a pitch within 50 cents of what it was, looked for up to an octave off; None where there was none."""
+    pitch = pitch_of(np.ascontiguousarray(wave, np.float32).tobytes())
+    if np.isnan(pitch):
+        return None
+    return float(pitch_hit(track_pitch(made, RATE, lowest=pitch / OCTAVE, highest=pitch * OCTAVE), pitch))
 
 
 def compared(wave: Sound, made: Sound, *, note: bool) -> dict[str, float]:
