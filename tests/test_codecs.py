@@ -24,7 +24,7 @@ from glissando.data import Annotations, ArrayWriter, write_pyjama
 from glissando.errors import ModelError, RecipeError
 from glissando.metrics import log_spectral_distance
 from glissando.training import Run, evaluate, load_recipe, read_recipe, resume, shipped, train
-from glissando.training.paradigm import paradigm_of
+from glissando.training.building import paradigm_of
 
 RATE = 16_000
 

@@ -31,8 +31,8 @@ from glissando.training import (
     train,
 )
 from glissando.training.augment import AUGMENTATIONS
+from glissando.training.building import paradigm_of
 from glissando.training.choosing import draw_splits
-from glissando.training.paradigm import paradigm_of
 from glissando.training.views import comparisons, reciprocal_ranks
 
 RATE, HOP = 8000, 80  # 100 frames a second

@@ -23,7 +23,7 @@ from glissando.data import (
 )
 from glissando.errors import ModelError, RecipeError
 from glissando.training import Conditions, Generative, Run, load_recipe, shipped
-from glissando.training.paradigm import paradigm_of
+from glissando.training.building import paradigm_of
 
 
 @pytest.fixture(scope="session")

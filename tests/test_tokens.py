@@ -17,7 +17,7 @@ from glissando.data import load
 from glissando.errors import ModelError, RecipeError
 from glissando.nn import CODE_PATTERNS
 from glissando.training import Generator, Run, Tokens, evaluate, resume, train, validated
-from glissando.training.paradigm import paradigm_of
+from glissando.training.building import paradigm_of
 
 
 @pytest.fixture(scope="session")

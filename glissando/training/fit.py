@@ -17,13 +17,14 @@ from ..data import DataSet, load
 from ..errors import RecipeError
 from ..paths import aside
 from ..registry import parse
+from .building import paradigm_of
 from .card import card
 from .choosing import all_chosen, draw_splits
 from .estimator import Estimator
 from .filters import first_filters, plot_filters
 from .learner import Learner, loader
 from .network import Network
-from .paradigm import Paradigm, paradigm_of
+from .paradigm import Paradigm
 from .recipe import DataPart, Recipe
 from .runs import (
     CARD,

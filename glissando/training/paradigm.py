@@ -7,22 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ..data import Annotations, DataSet, Entry, Patches
-from ..errors import RecipeError
+from ..data import Annotations, DataSet, Entry
 from ..nn import Model
-from ..registry import Registry, parse
-from .estimator import Estimator
+from ..registry import Registry
 from .network import Network
-from .recipe import DataPart, Recipe
+from .recipe import DataPart
 
 Batch = dict[str, Tensor]
 Told = Callable[[int], None]
-
-TUNING_SECONDS = 60.0  # of every validation entry
 
 
 class Paradigm(nn.Module, ABC):
@@ -222,197 +217,4 @@ class Paradigm(nn.Module, ABC):
         """
 
 
-class Supervised(Paradigm):
-    """Learn a task from annotations.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        With the task.
-    """
-
-    augmented = "feature"
-
-    def __init__(self, estimator: Estimator) -> None:
-        super().__init__()
-        self.task, self.goal = estimator.task, estimator.task.goal
-        self.layers = estimator.task.layers  # (they are trained and kept with the paradigm's)
-        self._scored: list[tuple[Annotations, Any]] = []
-
-    def examples(
-        self,
-        network: Network,
-        entries: Sequence[Entry],
-        part: DataPart,
-        *,
-        training: bool,
-        seed: int,
-        told: Told | None,
-    ) -> Patches:
-        """Cut patches with their targets; parameters as of `Paradigm.examples`.
-
-        Parameters
-        ----------
-        network : Network
-            Feature and model.
-        entries : sequence of Entry
-            What to cut.
-        part : DataPart
-            Patch and hop.
-        training : bool
-            Move them about.
-        seed : int
-            Of the moves.
-        told : callable, optional
-            Called with the number of features that are there.
-
-        Returns
-        -------
-        Patches
-            Of the task.
-
-        Raises
-        ------
-        RecipeError
-            If the model's outputs are not as large as the targets.
-        """
-        patches = Patches(
-            network.cache(), entries, self.task.targets, frames=part.patch, hop=part.hop if training else None,
-            jitter=training, per_entry=part.per_entry, seed=seed, progress=told,
-        )  # fmt: skip
-        wanted = tuple(patches[0]["target"].shape)
-        with torch.no_grad():
-            given = tuple(network.model(patches[0]["feature"][None])[0].shape)
-        if given != wanted:
-            sizes = [" x ".join(map(str, one)) for one in (given, wanted)]
-            raise RecipeError(f"{network.name}: model: gives {sizes[0]}, but the task wants {sizes[1]}")
-        return patches
-
-    def loss(self, model: Model, batch: Batch) -> Tensor:
-        """Compare outputs with targets.
-
-        Parameters
-        ----------
-        model : Model
-            What learns.
-        batch : dict of str to Tensor
-            Of `Patches`.
-
-        Returns
-        -------
-        Tensor
-            One number.
-        """
-        return self.task.loss(model(batch["feature"]), batch["target"], batch["valid"])
-
-    def tune(self, network: Network, valid: DataSet) -> dict[str, float]:
-        """Tune the task.
-
-        Parameters
-        ----------
-        network : Network
-            An estimator, trained.
-        valid : DataSet
-            To choose by.
-
-        Returns
-        -------
-        dict of str to float
-            Thresholds and alike.
-        """
-        assert isinstance(network, Estimator)
-        cache = network.cache()
-        runs = [(entry, *network.run(entry, cache, seconds=TUNING_SECONDS)) for entry in valid.values()]
-        self.task.tune([(entry.annotations, outputs, times) for entry, outputs, times in runs])
-        return self.task.tuned
-
-    def scores(
-        self, network: Network, data: DataSet, part: DataPart, seconds: float | None, told: Told | None
-    ) -> dict[str, dict[str, float]]:
-        """Score entries by the metrics of the task; parameters as of `Paradigm.scores`.
-
-        Parameters
-        ----------
-        network : Network
-            An estimator, trained.
-        data : DataSet
-            What to score.
-        part : DataPart
-            Not used: whole entries are scored.
-        seconds : float, optional
-            Of the beginning of every entry.
-        told : callable, optional
-            Called with the number of entries that are done.
-
-        Returns
-        -------
-        dict of str to dict of str to float
-            Metrics by key of the entry, and by name.
-        """
-        assert isinstance(network, Estimator)
-        cache, found = network.cache(), {}
-        self._scored = []
-        for done, (key, entry) in enumerate(data.items()):
-            if told is not None:
-                told(done)
-            estimate = self.task.predict(*network.run(entry, cache, seconds=seconds))
-            found[key] = self.task.evaluate(entry.annotations, estimate)
-            self._scored.append((entry.annotations, estimate))
-        return found
-
-    def overall(self) -> dict[str, dict[str, float]]:
-        """Score at once all entries that were scored the last time.
-
-        Returns
-        -------
-        dict of str to dict of str to float
-            As the task's `evaluate_all` gives it.
-        """
-        return self.task.evaluate_all(self._scored)
-
-    def report(self, folder: Path) -> None:
-        """Write the task's pictures and tables of all entries that were scored the last time.
-
-        Parameters
-        ----------
-        folder : Path
-            Of the run.
-        """
-        self.task.report(folder, self._scored)
-
-
 PARADIGMS: Registry[Paradigm] = Registry("paradigm")
-
-
-def paradigm_of(recipe: Recipe, *, name: str) -> tuple[Network, Paradigm]:
-    """Build what a recipe names.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        With a task or a paradigm.
-    name : str
-        Of the recipe, for errors.
-
-    Returns
-    -------
-    Network
-        An `Estimator`, if there is a task.
-    Paradigm
-        How it learns.
-
-    Raises
-    ------
-    RecipeError
-        If a part can't be built.
-    """
-    if recipe.paradigm is None:
-        estimator = Estimator(recipe, name=name)
-        return estimator, Supervised(estimator)
-    where = f"{name}: paradigm"
-    kind = PARADIGMS.maker(parse(recipe.paradigm, "paradigm", where=where)[0], where=where)
-    network = Network(recipe, name=name, given=getattr(kind, "given", None))
-    return network, PARADIGMS.build(
-        recipe.paradigm, where=where, example=network.output(), model=network.model,
-        feature=network.feature,
-    )  # fmt: skip

@@ -20,9 +20,10 @@ import yaml
 from ..data import Split
 from ..errors import RecipeError
 from ..paths import aside
+from .building import paradigm_of
 from .estimator import Estimator
 from .network import Network, read_weights
-from .paradigm import Paradigm, paradigm_of
+from .paradigm import Paradigm
 from .recipe import Recipe, load_recipe
 
 RECIPE, SPLIT, RESULT, WEIGHTS = "recipe.yaml", "split.json", "result.json", "weights.safetensors"
