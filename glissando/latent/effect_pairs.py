@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..audio import Effect, as_mono, resample
 from ..codecs import Codec
-from ..data import Failure, Recording, joined
 from ..errors import GlissandoError, RecipeError
 from .space import Latents, Space
+
+if TYPE_CHECKING:
+    from ..data import Failure, Recording
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # shares of the wet sound in the mix
 SECONDS, LONGEST = 2.0, 60.0  # of a window, and of what is heard of a recording
@@ -164,6 +167,8 @@ def effect_pairs(
     RecipeError
         If no sound is left; it says why the first one was left out.
     """
+    from ..data import Failure, joined  # (data sets need a decoder, and a search, which moves embeddings too, none)
+
     space, rate = Space.of(codec), codec.card.frame_rate
     past, frames = math.ceil(PAST * rate), math.ceil(SECONDS * rate)
     order = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:most])

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,13 +17,15 @@ from torch import Tensor
 
 from ..audio import Audio, as_mono, resample
 from ..codecs import Codec, CodecCard
-from ..data import Recording
 from ..errors import GlissandoError, ModelError, RecipeError
 from ..metrics import PROPERTIES, sound_properties
 from ..paths import aside, data_dir
 from .space import Latents, Space
 from .tempo import Transform
 from .translators import SPACE, read_tensors
+
+if TYPE_CHECKING:
+    from ..data import Recording
 
 METHODS = {"pca": "principal components", "ica": "independent components"}
 TURNS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # at which a knob's meaning is measured
