@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from .space import Latents, Space
+from .sphere import along_arc
 
 Operation = Callable[..., Latents]
 OPERATIONS: dict[str, Operation] = {}
 LARGEST = 2**26  # numbers of a trajectory
-ALIGNED = 1e-4  # radians below which, from 0 or from pi, a straight line is walked
 TINY = 1e-6  # of a standard deviation that is divided by
 
 
@@ -81,11 +81,9 @@ def slerp(a: Latents, b: Latents, share: float, *, space: Space) -> Latents:
     a, b = np.broadcast_arrays(*space.level(a, b))
     lengths = [np.linalg.norm(one, axis=-1, keepdims=True) for one in (a, b)]
     start, end = (one / np.maximum(length, TINY) for one, length in zip((a, b), lengths, strict=True))
-    angle = np.arccos(np.clip((start * end).sum(-1, keepdims=True), -1, 1))
-    apart = np.where(np.minimum(angle, np.pi - angle) < ALIGNED, 1.0, angle)
-    arc = (np.sin((1 - share) * apart) * start + np.sin(share * apart) * end) / np.sin(apart)
+    arc, joined = along_arc(start, end, share)
     length = (1 - share) * lengths[0] + share * lengths[1]
-    found = np.where(np.minimum(angle, np.pi - angle) < ALIGNED, a + share * (b - a), length * arc)
+    found = np.where(joined, length * arc, a + share * (b - a))
     return found.astype(np.float32)
 
 
