@@ -10,7 +10,7 @@ from .cards import Card, card, names
 from .combinations import split_combinations
 from .dataset import DataSet, Entry, data_folder, load
 from .midi import read_notes, read_score
-from .patches import Patches
+from .patches import Patches, no_targets
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
 from .splits import Split, folds, official, official_fold, official_folds, split_by
@@ -50,6 +50,7 @@ __all__ = [
     "load",
     "midi_to_hz",
     "names",
+    "no_targets",
     "of_data",
     "official",
     "official_fold",

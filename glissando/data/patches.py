@@ -20,6 +20,24 @@ from .dataset import Entry
 Targets = Callable[[Annotations, NDArray[np.float64]], NDArray[Any]]
 
 
+def no_targets(annotations: Annotations, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ask nothing of annotations: the ``targets`` of what learns from sound alone.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        Not looked at.
+    times : ndarray, shape=(frames,)
+        Not looked at.
+
+    Returns
+    -------
+    ndarray, shape=()
+        One 0.
+    """
+    return np.zeros(())
+
+
 class Patches(Dataset[dict[str, Tensor]]):
     """Stretches of N frames of cached features, and what their annotations say of those frames.
 

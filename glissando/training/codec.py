@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ..data import Annotations, DataSet, Entry, Patches
+from ..data import DataSet, Entry, Patches, no_targets
 from ..errors import RecipeError
 from ..features import Invertible, LogSTFT, Waveform
 from ..metrics import log_distance, multi_resolution_distance, spectral_convergence
@@ -124,7 +123,7 @@ class Autoencoding(Paradigm):
             Without targets.
         """
         return Patches(
-            network.cache(excerpt=self.excerpt), entries, _nothing, frames=part.patch,
+            network.cache(excerpt=self.excerpt), entries, no_targets, frames=part.patch,
             hop=part.hop if training else None, jitter=training, per_entry=part.per_entry, seed=seed, progress=told,
         )  # fmt: skip
 
@@ -322,8 +321,3 @@ def _clusters(vectors: Tensor, size: int, seed: int) -> Tensor:
         raise RecipeError(f"{len(vectors)} latents are too few to fit {size} codes; take more data or fewer codes")
     found = MiniBatchKMeans(size, random_state=seed, n_init=1, batch_size=4096, max_iter=60).fit(vectors.numpy())
     return torch.from_numpy(found.cluster_centers_)
-
-
-def _nothing(annotations: Annotations, times: NDArray[np.float64]) -> NDArray[Any]:
-    """What is to be learned from annotations."""
-    return np.zeros(())

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .. import nn as bricks
-from ..data import Annotations, DataSet, Entry, Patches
+from ..data import DataSet, Entry, Patches, no_targets
 from ..nn import Model, Transformer
 from ..nn.patches import VISIBLE, grid_places, taken
 from .network import Network
@@ -112,7 +111,7 @@ class Masked(Paradigm):
             Without targets.
         """
         return Patches(
-            network.cache(excerpt=self.excerpt), entries, _nothing, frames=part.patch,
+            network.cache(excerpt=self.excerpt), entries, no_targets, frames=part.patch,
             hop=part.hop if training else None, jitter=training, per_entry=part.per_entry if training else None,
             seed=seed, progress=told,
         )  # fmt: skip
@@ -208,8 +207,3 @@ class Masked(Paradigm):
         places = grid_places(*self.grid(feature), known.shape[-1], device=known.device)
         told: Tensor = self.leave(self.decoder(torch.cat([known, unknown], 1) + places[order]))
         return told
-
-
-def _nothing(annotations: Annotations, times: NDArray[np.float64]) -> NDArray[Any]:
-    """What is to be learned from annotations."""
-    return np.zeros(())
