@@ -164,7 +164,8 @@ def main() -> None:
     clear = heard_pitches(
         [beginning(one, rate) for one in tried], [one.annotations.pitch or 0 for one in tried], rate
     )  # some instruments have no pitch that a tracker finds
-    asked = [one for one, right in zip(tried, clear, strict=True) if right][:count]
+    heard = [one for one, right in zip(tried, clear, strict=True) if right]
+    asked = [heard[turn % len(heard)] for turn in range(count)]  # the first of them once more, if they are too few
     pitches = [one.annotations.pitch or 0 for one in asked]
     pairs = [str(one.annotations.combination) for one in asked]
     wanted = [
