@@ -87,7 +87,8 @@ def place(
     if method == "pca":
         centre, origin = known.mean(0, dtype=np.float64), points.mean(0, dtype=np.float64)
         axes = np.linalg.lstsq(known - centre, points - origin, rcond=1e-6)[0]
-        return np.clip((vectors - centre) @ axes + origin, 0, 1).astype(np.float32)
+        inside: NDArray[np.float32] = np.clip((vectors - centre) @ axes + origin, 0, 1).astype(np.float32)
+        return inside
     found = np.zeros((len(vectors), points.shape[1]), np.float32)
     for first in range(0, len(vectors), BATCH):
         order, similarity = neighbours(vectors[first : first + BATCH], known, NEAREST)
@@ -123,7 +124,8 @@ def neighbours(
     some = np.argpartition(-near, k - 1, axis=1)[:, :k]
     values = np.take_along_axis(near, some, 1)
     order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(some, order, 1), np.take_along_axis(values, order, 1).astype(np.float32)
+    rows: NDArray[np.int64] = np.take_along_axis(some, order, 1)
+    return rows, np.take_along_axis(values, order, 1).astype(np.float32)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from ..codecs import Codec, encode
 from ..errors import ModelError
 from .maps import Method, project
 
-MAPS = ("viridis", "plasma", "cividis", "cool")  # colours of time, a sound after another
+MAPS = ("winter", "autumn", "cool", "copper")  # colours of time, a sound after another
 
 
 @dataclass(frozen=True)

@@ -187,9 +187,10 @@ class Store:
             None if there is none.
         """
         with explained(self.location):
+            there = name in self._db.list_tables().tables
             if schema is not None:
-                return self._db.create_table(name, schema=schema, mode="overwrite")
-            return self._db.open_table(name) if name in self._db.list_tables().tables else None
+                return self._db.create_table(name, schema=schema, mode="overwrite" if there else "create")
+            return self._db.open_table(name) if there else None
 
     def add_columns(self) -> None:
         """Add the columns that came with a later version than the library."""
