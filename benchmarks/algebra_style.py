@@ -32,6 +32,7 @@ PAIRS = (
     ("Clarinet", "Acoustic_guitar"),
     ("Acoustic_guitar", "Violin_or_fiddle"),
 )
+AMOUNTS = (0.5, 0.7, 1.0)
 SOURCES, SECONDS = 8, 5.0  # clips that are bent, and how much of each
 FOLDER = 20  # clips of the wanted instrument that the style is of; the others are held out
 PLACE = "Style transfer between instruments (real clips), four pairs"
@@ -68,7 +69,7 @@ def measure(quick: bool) -> tuple[list[Row], list[dict]]:
     space = Space.of(codec)
     listeners = {"mfcc": Listener("mfcc"), "musicnn-msd": Listener("musicnn-msd")}
     pairs, count = (PAIRS[:1], 2) if quick else (PAIRS, SOURCES)
-    numbers: dict[tuple[str, str], list[float]] = {}
+    numbers: dict[tuple[str, str], list[float]] = {}  # by system and metric
     groups: list[str] = []
     for source, target in pairs:
         wanted, mine = clips(target), clips(source)
@@ -78,11 +79,15 @@ def measure(quick: bool) -> tuple[list[Row], list[dict]]:
         systems: dict[str, BENT | None] = {
             "as it was": None,
             "decoded, not bent": lambda z: z,
-            "mean": lambda z, style=style: z - mean(z) + mean(style),
-            "mean and variance (swap)": lambda z, style=style: swap(z, style),
-            "transport, amount 0.5": lambda z, g=gaussian: restyle(z, g, 0.5, space=space),
-            "transport, amount 1": lambda z, g=gaussian: restyle(z, g, space=space),
+            "mean alone": lambda z, style=style: z - mean(z) + mean(style),
         }
+        for amount in AMOUNTS:
+            systems[f"mean and variance (swap), {amount:g} of the way"] = lambda z, to=style, by=amount: (
+                (1 - by) * z + by * swap(z, to)
+            ).astype(np.float32)
+            systems[f"transport, {amount:g} of the way"] = lambda z, to=gaussian, by=amount: restyle(
+                z, to, by, space=space
+            )
         sounds = [beginning(one) for one in mine[:count]]
         groups += [one.key for one in mine[:count]]
         bent = {"held-out clips of the wanted instrument": held}
@@ -92,7 +97,10 @@ def measure(quick: bool) -> tuple[list[Row], list[dict]]:
             found = frames(listeners, heard)
             if system in systems:
                 numbers.setdefault((system, "FAD by MFCC"), []).append(
-                    frechet_distance(np.concatenate(found["mfcc"]), np.concatenate(known[0]["mfcc"]))
+                    frechet_distance(*(np.concatenate([*map(loud, one)]) for one in (found["mfcc"], known[0]["mfcc"])))
+                )
+                numbers.setdefault((system, "distance of means by musicnn-msd"), []).append(
+                    float(np.linalg.norm(centre(found["musicnn-msd"]) - centre(known[0]["musicnn-msd"])))
                 )
                 each = [kept(*pair) for pair in zip(sounds, heard, strict=True)]
                 for name in each[0]:
@@ -108,10 +116,19 @@ def frames(listeners: dict[str, Listener], sounds: list[Audio]) -> dict[str, lis
     return {name: [one.frames(sound).numpy() for sound in sounds] for name, one in listeners.items()}
 
 
+def loud(mfcc: NDArray) -> NDArray:
+    """The louder half of the frames, without their loudness."""
+    return mfcc[mfcc[:, 0] >= np.median(mfcc[:, 0]), 1:]
+
+
+def centre(sounds: list[NDArray]) -> NDArray:
+    """Mean of sounds."""
+    return np.mean([one.mean(0) for one in sounds], axis=0)
+
+
 def nearer(vectors: list[NDArray], wanted: list[NDArray], source: list[NDArray]) -> list[float]:
     """1 for a vector that is nearer to the mean of the wanted instrument than to that of the source."""
-    centres = [np.mean([one.mean(0) for one in side], axis=0) for side in (wanted, source)]
-    far = [[np.linalg.norm(one - centre) for centre in centres] for one in vectors]
+    far = [[np.linalg.norm(one - centre(side)) for side in (wanted, source)] for one in vectors]
     return [float(one[0] < one[1]) for one in far]
 
 

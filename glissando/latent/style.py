@@ -77,7 +77,8 @@ def restyle(z: Latents, style: Gaussian, amount: float = 1.0, *, space: Space) -
     known, wanted = (centred * heard[:, None]).T @ centred, style.covariance
     own = (known + z.shape[1] * wanted) / (heard.sum() + z.shape[1])
     moved = style.mean + centred @ _transport(own, wanted)
-    return (z + amount * heard[:, None] * (moved - z)).astype(np.float32)
+    found: Latents = (z + amount * heard[:, None] * (moved - z)).astype(np.float32)
+    return found
 
 
 def _transport(source: np.ndarray, target: np.ndarray) -> np.ndarray:
