@@ -15,7 +15,7 @@ from glissando.cli.bend import app
 from glissando.codecs import Codec
 from glissando.errors import ExpressionError, GlissandoError
 from glissando.latent import Space, presence, restyle
-from glissando.metrics import Gaussian
+from glissando.latent.algebra import swap
 
 SPACE = Space(np.full(4, -8, np.float32), 10.0)
 
@@ -26,38 +26,41 @@ def drawn(count: int, seed: int) -> np.ndarray:
     return (rng.normal(size=(count, 4)) @ rng.normal(size=(4, 4)) * 0.3 + rng.normal(size=4) + 3).astype(np.float32)
 
 
-def test_mean_and_covariance_become_those_of_the_others() -> None:
-    z, others = drawn(20_000, 0), drawn(5_000, 1)
-    style = Gaussian.fit(others)
-    before, after = Gaussian.fit(z), Gaussian.fit(restyle(z, style, space=SPACE))
-    assert after.distance(style) < 0.02 * before.distance(style)
-    half = Gaussian.fit(restyle(z, style, 0.5, space=SPACE))
-    assert after.distance(style) < half.distance(style) < before.distance(style)
-    assert np.array_equal(restyle(z, style, 0.0, space=SPACE), z)
+def test_mean_and_variance_become_those_of_the_others() -> None:
+    z, others = drawn(2_000, 0), drawn(5_000, 1)
+    gone = [apart(restyle(z, others, amount, space=SPACE), others) for amount in (0.0, 0.5, 1.0)]
+    assert gone[1] < 0.7 * gone[0] and gone[2] < 0.1 * gone[0]
+    assert np.array_equal(restyle(z, others, 0.0, space=SPACE), z)
+    assert np.abs(restyle(z, z, 1.0, space=SPACE) - z).max() < 1e-4, "what has the style stays"
+    found = restyle(z, others, 1.0, space=SPACE)
+    assert all(np.corrcoef(found[:, i], z[:, i])[0, 1] > 0.9 for i in range(4)), "the course stays"
 
 
-def test_what_has_the_style_stays() -> None:
-    z = drawn(2_000, 0)
-    assert np.abs(restyle(z, Gaussian.fit(z), space=SPACE) - z).max() < 0.15 * z.std()
+def apart(z: np.ndarray, others: np.ndarray) -> float:
+    return float(np.linalg.norm(z.mean(0) - others.mean(0)) + np.linalg.norm(z.std(0) - others.std(0)))
 
 
 def test_a_short_sound_stays_finite_and_silence_silent() -> None:
-    style = Gaussian.fit(drawn(500, 1))
+    others = drawn(500, 1)
     sound = np.concatenate([drawn(3, 0), np.tile(SPACE.silence, (5, 1))])
-    found = restyle(sound, style, space=SPACE)
+    found = restyle(sound, others, 1.0, space=SPACE)
     assert found.shape == sound.shape and found.dtype == np.float32 and np.isfinite(found).all()
-    assert np.allclose(found[3:], SPACE.silence), "no sound comes where there was none"
-    assert np.linalg.norm(found[:3].mean(0) - style.mean) < np.linalg.norm(sound[:3].mean(0) - style.mean)
+    assert np.array_equal(found[3:], sound[3:]), "no sound comes where there was none"
+    assert np.linalg.norm(swap(sound, others)[3:] - SPACE.silence, axis=1).min() > 5, (
+        "as it would from statistics alone"
+    )
+    assert np.linalg.norm(found[:3].mean(0) - others.mean(0)) < 0.3 * np.linalg.norm(sound[:3].mean(0) - others.mean(0))
+    assert np.allclose(found[:3], restyle(sound[:3], others, 1.0, space=SPACE), atol=0.05), "silence does not count"
     silent = np.tile(SPACE.silence, (5, 1))
-    assert np.array_equal(restyle(silent, style, space=SPACE), silent) and not presence(silent, SPACE).any()
-    one = restyle(sound[:1], Gaussian.fit(drawn(1, 1)), space=SPACE)
-    assert np.isfinite(one).all(), "a single latent, and a style without covariance"
+    assert np.array_equal(restyle(silent, others, space=SPACE), silent) and not presence(silent, SPACE).any()
+    one = restyle(sound[:1], drawn(1, 1), space=SPACE)
+    assert np.isfinite(one).all(), "a single latent, and a style without variance"
 
 
 @pytest.mark.parametrize(("dims", "amount"), [(3, 1.0), (4, np.nan), (4, np.inf)])
 def test_bad_styles_are_refused(dims: int, amount: float) -> None:
     with pytest.raises(ExpressionError, match="take a style of the same codec, and a finite amount"):
-        restyle(drawn(9, 0), Gaussian.fit(drawn(9, 1)[:, :dims]), amount, space=SPACE)
+        restyle(drawn(9, 0), drawn(9, 1)[:, :dims], amount, space=SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def test_the_command_moves_a_sound_towards_a_folder(weights: Path, tmp_path: Pat
     codec: Codec = codecs.load("gliss-codec", weights=weights)
     far = []
     centre = np.concatenate([heard(codec, read(one)) for one in sorted((tmp_path / "target").iterdir())]).mean(0)
-    for amount in ("0", "0.7", "1"):
+    for amount in ("0", "0.7"):
         out = tmp_path / f"{amount}.wav"
         done = call(
             tmp_path / "z.wav", "--weights", weights, "--towards", tmp_path / "target", "--amount", amount, "-o", out
@@ -93,7 +96,7 @@ def test_the_command_moves_a_sound_towards_a_folder(weights: Path, tmp_path: Pat
         sound = read(out)
         assert sound.samples.shape == read(tmp_path / "z.wav").samples.shape and 0 < np.abs(sound.samples).max() <= 1
         far.append(np.linalg.norm(heard(codec, sound).mean(0) - centre))
-    assert far[0] > 1.2 * far[1] > 1.2 * far[2]
+    assert far[0] > 1.2 * far[1]
     done = call(tmp_path / "z.wav", "--weights", weights, "--towards", tmp_path / "target" / "0.wav")
     assert done.exit_code == 0 and (tmp_path / "z-bent.wav").is_file(), "a single file is a style, too"
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..audio import Audio
     from ..codecs import Codec
     from ..latent import Expression, Latents
-    from ..metrics import Gaussian
 
 FILES, SECONDS = 200, 10.0  # of a folder, and of each of its files
 MOST = 100.0  # that a direction may be added, or a knob turned
@@ -43,7 +42,7 @@ def bend(
         ),
     ] = None,
     amount: Annotated[
-        float | None, typer.Option("--amount", min=-MOST, max=MOST, help="How far --towards goes.", show_default="1")
+        float | None, typer.Option("--amount", min=-MOST, max=MOST, help="How far --towards goes.", show_default="0.5")
     ] = None,
     adds: Annotated[
         list[str] | None,
@@ -92,7 +91,7 @@ def bend(
 
     def _then(z: Latents) -> Latents:
         if style is not None:
-            z = restyle(z, style, 1.0 if amount is None else amount, space=space)
+            z = restyle(z, style, 0.5 if amount is None else amount, space=space)
         for direction, strength in added:
             z = moved(direction, z, strength)
         for knobs, number, turn in turned:
@@ -141,11 +140,10 @@ def _read(path: Path) -> list[Audio]:
     return [one.read(0.0, SECONDS) for one in recordings(path)[:FILES]]
 
 
-def _style(codec: Codec, name: str) -> Gaussian:
+def _style(codec: Codec, name: str) -> Latents:
     """Hear what a style is of."""
     from ..data import Recording, recordings
     from ..latent import hear
-    from ..metrics import Gaussian
     from .train import progress_bars
 
     sounds = (
@@ -153,7 +151,7 @@ def _style(codec: Codec, name: str) -> Gaussian:
     )
     with progress_bars() as progress:
         heard, _ = hear(codec, sounds, most=FILES, progress=lambda done, total: progress("sounds", done, total))
-    return Gaussian.fit(heard, name=name)
+    return heard
 
 
 def _named(text: str, option: str, example: str) -> tuple[str, float]:

@@ -1,14 +1,13 @@
-"""Style transfer: move the statistics of a sound's latents towards those of other sounds."""
+"""Style transfer: move the statistics of a sound's latents towards those of other sounds, and leave its silence."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..errors import ExpressionError
-from ..metrics import Gaussian
 from .space import Latents, Space
 
-TINY = 1e-6  # of a variance that is divided by
+TINY = 1e-6  # of a standard deviation that is divided by
 
 
 def presence(z: Latents, space: Space) -> Latents:
@@ -32,65 +31,48 @@ def presence(z: Latents, space: Space) -> Latents:
     return found
 
 
-def restyle(z: Latents, style: Gaussian, amount: float = 1.0, *, space: Space) -> Latents:
-    """Move a sound towards the mean and covariance of others, by the least movement that gets there.
-
-    That is optimal transport between Gaussians, a linear map. Where a short sound says little of its own covariance,
-    it is taken to vary as the others do. Silence stays silent.
+def restyle(z: Latents, others: Latents, amount: float = 0.5, *, space: Space) -> Latents:
+    """Move a sound towards the mean and variance of others, dimension by dimension, where there is sound.
 
     Parameters
     ----------
     z : ndarray, shape=(latents, dim)
         A trajectory.
-    style : Gaussian
-        Of the latents of the others, where there is sound.
+    others : ndarray, shape=(others, dim)
+        Latents whose statistics are taken.
     amount : float
-        Part of the way: 0 changes nothing, 1 is the style, more exaggerates.
+        Part of the way: 0 changes nothing, 1 has the others' statistics, more exaggerates.
     space : Space
         Of the codec.
 
     Returns
     -------
     ndarray, shape=(latents, dim)
-        As long.
+        As long. Silence stays silent, and what is nearly silent moves less.
 
     Raises
     ------
     ExpressionError
-        If the amount is not finite, or the style has another number of dimensions.
+        If the amount is not finite, or the others have another number of dimensions.
 
     References
     ----------
-    Knott & Smith, "On the optimal mapping of distributions", JOTA 1984; Caillon & Esling, "RAVE: a variational
-    autoencoder for fast and high-quality neural audio synthesis", 2021 (timbre transfer by statistics of latents).
+    Huang & Belongie, "Arbitrary style transfer in real-time with adaptive instance normalization", ICCV 2017; Caillon &
+    Esling, "RAVE: a variational autoencoder for fast and high-quality neural audio synthesis", 2021.
     """
-    if not np.isfinite(amount) or len(style.mean) != z.shape[1]:
+    if not np.isfinite(amount) or others.shape[1:] != z.shape[1:]:
         raise ExpressionError(
-            f"a style of {len(style.mean)} dimensions at an amount of {amount:g} can't be given to latents of "
-            f"{z.shape[1]}; take a style of the same codec, and a finite amount"
+            f"a style of {others.shape[-1]} dimensions at an amount of {amount:g} can't be given to latents of "
+            f"{z.shape[-1]}; take a style of the same codec, and a finite amount"
         )
-    heard = presence(z, space)
-    if not heard.any():
-        return z
-    mean = np.average(z, axis=0, weights=heard).astype(np.float64)
-    centred = z - mean
-    known, wanted = (centred * heard[:, None]).T @ centred, style.covariance
-    own = (known + z.shape[1] * wanted) / (heard.sum() + z.shape[1])
-    moved = style.mean + centred @ _transport(own, wanted)
-    found: Latents = (z + amount * heard[:, None] * (moved - z)).astype(np.float32)
+    (mean, std), (wanted, spread) = (_statistics(one, presence(one, space)) for one in (z, others))
+    moved = (z - mean) / np.maximum(std, TINY) * spread + wanted
+    found: Latents = (z + amount * presence(z, space)[:, None] * (moved - z)).astype(np.float32)
     return found
 
 
-def _transport(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The symmetric matrix that takes one covariance to another with the least movement."""
-    root = _power(source, 0.5)
-    back = _power(source, -0.5)
-    found: np.ndarray = back @ _power(root @ target @ root, 0.5) @ back
-    return found
-
-
-def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    values, axes = np.linalg.eigh((matrix + matrix.T) / 2)
-    floor = TINY * max(float(values.max()), TINY)
-    found: np.ndarray = (axes * np.maximum(values, floor) ** exponent) @ axes.T
-    return found
+def _statistics(z: Latents, weights: Latents) -> tuple[Latents, Latents]:
+    """Mean and standard deviation of every dimension, over where there is sound."""
+    weights = weights if weights.any() else np.ones_like(weights)
+    mean = np.average(z, axis=0, weights=weights)
+    return mean, np.sqrt(np.average((z - mean) ** 2, axis=0, weights=weights))
