@@ -22,7 +22,7 @@ from .paradigm import PARADIGMS, Batch, Paradigm, Told
 from .recipe import DataPart
 
 TOGETHER = 64  # examples that are encoded or scored at once
-THINNED = 4  # in training every so many-th latent of an example is looked at
+THINNED = 4  # in training every so many-th latent of an example is looked at, and of those again mapped back
 PEAK = 1e-3  # below which a stretch is silent, and another is drawn
 DRAWS = 8  # of a stretch, at most
 
@@ -64,10 +64,10 @@ class Mixing(Paradigm):
         model: Model,
         feature: Any,
         *,
-        invariance: float = 25.0,
+        invariance: float = 50.0,
         variance: float = 25.0,
-        covariance: float = 1.0,
-        restoration: float = 10.0,
+        covariance: float = 2.0,
+        restoration: float = 20.0,
         quietest: float = 18.0,
     ) -> None:
         super().__init__()
@@ -139,8 +139,8 @@ class Mixing(Paradigm):
         Tensor
             One number.
         """
-        first = int(torch.randint(THINNED, ()))
-        return self._cost(model, batch["latents"][:, :, first::THINNED])
+        first, some = torch.randint(THINNED, (2,)).tolist()
+        return self._cost(model, batch["latents"][:, :, first::THINNED], slice(some, None, THINNED))
 
     def observe(self, model: Model, batch: Batch) -> Tensor:
         """Look at a batch of validation.
@@ -157,7 +157,7 @@ class Mixing(Paradigm):
         Tensor
             Its loss.
         """
-        return self._cost(model, batch["latents"])
+        return self._cost(model, batch["latents"], slice(None))
 
     def scores(
         self, network: Network, data: DataSet, part: DataPart, seconds: float | None, told: Told | None
@@ -208,7 +208,8 @@ class Mixing(Paradigm):
             for i, key in enumerate(data)
         }
 
-    def _cost(self, model: Model, z: Tensor) -> Tensor:
+    def _cost(self, model: Model, z: Tensor, some: slice) -> Tensor:
+        """Of latents of parts and mixes, some of which are mapped back."""
         space = MixingSpace(model, self.silence, self.space_id)
         projected = space.project(z.flatten(0, 1)).unflatten(0, z.shape[:2])
         a, b, mix = projected.unbind(1)
@@ -216,8 +217,8 @@ class Mixing(Paradigm):
         loss = self.invariance * (apart.square().mean() + apart.mean(1).square().mean())
         for one in projected.mean(2).unbind(1):
             loss = loss + (self.variance * variance_term(one) + self.covariance * covariance_term(one)) / 3
-        wanted = torch.cat([z[:, 2], z[:, 2], z[:, 1], z[:, 0]])
-        made = space.restore(torch.cat([mix, a + b, mix - a, a]))
+        wanted = torch.cat([z[:, 2], z[:, 2], z[:, 1], z[:, 0]])[:, some]
+        made = space.restore(torch.cat([mix, a + b, mix - a, a])[:, some])
         return loss + self.restoration * (made - wanted).square().mean()
 
 
