@@ -211,10 +211,11 @@ class Mixing(Paradigm):
     def _cost(self, model: Model, z: Tensor, some: slice) -> Tensor:
         """Of latents of parts and mixes, some of which are mapped back."""
         space = MixingSpace(model, self.silence, self.space_id)
-        projected = space.project(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        flat = space.project(z.flatten(0, 1))
+        projected = flat.view(*z.shape[:2], *flat.shape[1:])
         a, b, mix = projected.unbind(1)
         apart = mix - a - b
-        loss = self.invariance * (apart.square().mean() + apart.mean(1).square().mean())
+        loss: Tensor = self.invariance * (apart.square().mean() + apart.mean(1).square().mean())
         for one in projected.mean(2).unbind(1):
             loss = loss + (self.variance * variance_term(one) + self.covariance * covariance_term(one)) / 3
         wanted = torch.cat([z[:, 2], z[:, 2], z[:, 1], z[:, 0]])[:, some]
@@ -266,7 +267,7 @@ class Mixtures(Dataset[Batch]):
         for first in range(0, len(entries), TOGETHER):
             few = range(first, min(first + TOGETHER, len(entries)))
             waves = [self._mix(entries, number, turn, seed) for number in few for turn in range(count)]
-            made.append(self._encoded(np.concatenate(waves)).unflatten(0, (-1, 3)))
+            made.append(self._encoded(np.concatenate(waves)))
             if progress is not None:
                 progress(few.stop)
         self._latents = torch.cat(made)
@@ -319,5 +320,6 @@ class Mixtures(Dataset[Batch]):
 
     @torch.inference_mode()
     def _encoded(self, waves: NDArray[np.float32]) -> Tensor:
-        parts = [self._feature(few)[:, 0].transpose(1, 2).half() for few in torch.from_numpy(waves).split(TOGETHER)]
-        return torch.cat(parts)
+        few = torch.split(torch.from_numpy(waves), TOGETHER)
+        found = torch.cat([self._feature(one)[:, 0].transpose(1, 2).half() for one in few])
+        return found.view(-1, 3, *found.shape[1:])
