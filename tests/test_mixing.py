@@ -154,7 +154,7 @@ def test_runs_tell_how_well_they_add(run: Run) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"feature": "log-mel"}, "latents"),
+        ({"feature": {"log-mel": {"sample_rate": RATE, "n_fft": 512, "hop": 128, "bands": 16}}}, "latents"),
         ({"model": {"project": ["to_sequence", {"linear": {"units": 16}}]}}, "project and restore"),
         ({"paradigm": {"mixing": {"invariance": -1}}}, "not be below 0"),
     ],
