@@ -254,8 +254,8 @@ register(
         paper="after Bardes, Ponce & LeCun, VICReg, ICLR 2022",
         block="mixing",
         preprocessing="latents of gliss-codec, projected; means of 31",
-        weights_sha256="",
-        weights_mb=0.1,
+        weights_sha256="c31a0b3f88a83aae5a83deabf9a9de4d8bdc4e152afc5e7d5444521ff1c38a98",
+        weights_mb=0.2,
     ),
     _load,
 )
