@@ -29,6 +29,7 @@ VERBS = {
     "bend": "Do arithmetic on the latents of sounds, and hear it.",
     "direction": "Learn what effects do to latents, for gliss bend.",
     "knobs": "Learn knobs of a codec and what they do to sounds, for gliss bend.",
+    "mix": "Mix sounds by adding embeddings, or take one out of a mix by subtracting.",
     "morph": "Go from one sound to another in steps.",
     "analogy": "Find what is to one sound as a second is to a third.",
     "nmf": "Take a sound apart into parts whose sum it is.",

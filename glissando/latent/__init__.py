@@ -9,6 +9,7 @@ from .bending import bend, decode_like, morph
 from .contour import Contour, translations
 from .direction_files import KINDS, check_name, directions_folder, known_directions, load_direction, save_direction
 from .directions import ClusterDirection, Direction, MeanDirection, left, moved
+from .effect_map import EffectMap
 from .effect_pairs import EffectPairs, effect_pairs, paired
 from .effect_translator import EffectTranslator
 from .expressions import Expression
@@ -16,6 +17,7 @@ from .key import KeyShift
 from .knobs import METHODS, Knobs, demonstrate, fit_knobs, hear, knobs_file, load_knobs, measure, save_knobs
 from .learned import LearnedTranslator, fit_translator
 from .maps import neighbours, place, project
+from .mixing import MixingEncoder, MixingSpace, load_mixing, missing_part, mixed
 from .pairs import Pairs, retrieval, similarity
 from .space import Latents, Space
 from .sphere import slerp
@@ -33,6 +35,7 @@ __all__ = [
     "ClusterDirection",
     "Contour",
     "Direction",
+    "EffectMap",
     "EffectPairs",
     "EffectTranslator",
     "Expression",
@@ -41,6 +44,8 @@ __all__ = [
     "Latents",
     "LearnedTranslator",
     "MeanDirection",
+    "MixingEncoder",
+    "MixingSpace",
     "Pairs",
     "ShiftTranslator",
     "Space",
@@ -65,8 +70,11 @@ __all__ = [
     "left",
     "load_direction",
     "load_knobs",
+    "load_mixing",
     "load_translator",
     "measure",
+    "missing_part",
+    "mixed",
     "morph",
     "moved",
     "nearest",
