@@ -1,4 +1,4 @@
-"""A map of effect attributes: sounds with the same effect lie near each other, whatever they are."""
+"""A map of effect attributes: learned so that sounds with the same effect lie near each other."""
 
 from __future__ import annotations
 
