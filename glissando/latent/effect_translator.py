@@ -74,6 +74,7 @@ class EffectTranslator(Direction):
         rate: float = 2e-3,
         hidden: int = 256,
         depth: int = 2,
+        noise: float = 0.3,
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
         **options: Any,
@@ -90,8 +91,11 @@ class EffectTranslator(Direction):
             Learning rate.
         hidden, depth : int
             Width and number of hidden layers.
+        noise : float
+            Deviation of what is added to the latents that it hears in training, over theirs: it makes a change less
+            jumpy from latent to latent, and nearer for instruments that it does not know.
         seed : int
-            Of weights and batches.
+            Of weights, batches and noise.
         progress : callable, optional
             Called with the number of steps done, and in all, ten times.
         **options : object
@@ -117,8 +121,9 @@ class EffectTranslator(Direction):
         def _loss(generator: torch.Generator) -> Tensor:
             window = torch.randint(len(dry), (batch,), generator=generator)
             drawn = torch.randint(len(shares), (batch,), generator=generator)
-            moved = found(dry[window], strength=shares[drawn])[:, pairs.past :]
-            apart: Tensor = ((moved - wet[drawn, window]) / found.scale).square().mean(-1)[within[window]]
+            blur = noise * found.scale * torch.randn(dry[window].shape, generator=generator)
+            moved = found(dry[window] + blur, strength=shares[drawn]) - blur
+            apart: Tensor = ((moved[:, pairs.past :] - wet[drawn, window]) / found.scale).square().mean(-1)[within[window]]
             return apart.mean()
 
         descend(found, _loss, lambda: left(found, valid), steps=steps, rate=rate, seed=seed, progress=progress)
