@@ -34,7 +34,7 @@ EFFECTS = {
 }
 STRENGTHS = (0.5, 1.0)  # shares of the wet sound that are judged
 FULL = 1.0  # the strength at which all systems are judged, by an encoder, too
-EACH, STEPS = 3, 500  # notes of an instrument to learn from, and steps of the translator
+EACH, STEPS = 3, 400  # notes of an instrument to learn from, and steps of the translator
 DRY, NOTHING, ORACLE, TRANSLATOR = "dry sound as it is", "doing nothing, decoded", "oracle latent", "translator"
 KEPT, FILTER, ANYWHERE = "translator, on the dry sound", "spectral average filter", "random direction"
 KINDS: dict[str, type[Direction]] = {"mean vector": MeanDirection, "vector per cluster": ClusterDirection, TRANSLATOR: EffectTranslator}
@@ -183,7 +183,7 @@ def draw(matrices: Mapping[str, NDArray[np.float64]]) -> None:
 def learn(codec: codecs.Codec, effect: Effect, chosen: Chosen, *, steps: int) -> tuple[EffectPairs, dict[str, Direction]]:
     """Pairs of dry and wet sounds, and the directions of all kinds that are learned from them."""
     pairs = effect_pairs(codec, [(recording, effect) for recording, _ in chosen], most=len(chosen))
-    return pairs, {name: kind.fit(pairs, steps=steps) for name, kind in KINDS.items()}
+    return pairs, {name: kind.fit(pairs, steps=steps, magnitudes=codec.magnitudes) for name, kind in KINDS.items()}
 
 
 def filters(effect: Effect, chosen: Chosen) -> dict[float, NDArray[np.float32]]:
@@ -216,10 +216,10 @@ def one_effect(name: str, codec: codecs.RunCodec, sets: Mapping[str, Judged], he
 
 def measure(quick: bool) -> tuple[list[Row], list[dict[str, object]]]:
     """All effects on all sounds; what is known of an effect is kept, so that a killed run goes on."""
-    codec = codecs.load("gliss-codec")
+    codec = codecs.load("gliss-codec").requires_grad_(False)
     assert isinstance(codec, codecs.RunCodec)
     held = drawn(held=True, each=1)[:: 7 if quick else 1]
-    sets = {HELD: Judged(codec, held), REAL: Judged(codec, guitar(2 if quick else 8))}
+    sets = {HELD: Judged(codec, held), REAL: Judged(codec, guitar(2 if quick else 6))}
     rows: list[Row] = []
     matrices: dict[str, NDArray[np.float64]] = {}
     for name in [*EFFECTS][:: 3 if quick else 1]:

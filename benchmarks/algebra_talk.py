@@ -44,7 +44,7 @@ def embedding(sound: Waves) -> Waves:
 @torch.inference_mode()
 def measure(quick: bool, *, folder: Path | None) -> tuple[list[Row], list[dict[str, object]]]:
     """All pairs of a folder."""
-    codec = codecs.load("gliss-codec")
+    codec = codecs.load("gliss-codec").requires_grad_(False)
     assert isinstance(codec, codecs.RunCodec) and folder is not None
     listed = [*csv.DictReader((folder / "pairs.csv").read_text().splitlines())]
     rows: list[Row] = []
@@ -59,7 +59,7 @@ def measure(quick: bool, *, folder: Path | None) -> tuple[list[Row], list[dict[s
         pair = tuple(Recording(others[0][side], folder / others[0][side]) for side in ("dry", "wet"))
         with torch.inference_mode(False):
             pairs = effect_pairs(codec, [pair])
-            translator = EffectTranslator.fit(pairs, steps=20 if quick else STEPS)
+            translator = EffectTranslator.fit(pairs, steps=20 if quick else STEPS, magnitudes=codec.magnitudes)
             mean = MeanDirection.fit(pairs)
         moved = translator(z, strength=1.0)
         count = min(z.shape[1], a.shape[1])
