@@ -68,7 +68,9 @@ def main() -> None:
     """Do every part that has not been done, and write ``results/algebra.json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a look at every part; writes nothing")
-    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"only these, anew: {', '.join(PARTS)}")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="PART", help=f"only these, anew: {', '.join(PARTS)}"
+    )
     parser.add_argument("--effects", type=Path, metavar="DIR", help="dry and wet sounds, listed by pairs.csv")
     asked = parser.parse_args()
     torch.set_num_threads(1)

@@ -47,7 +47,13 @@ def measure(quick: bool) -> tuple[list[Row], list[dict[str, object]]]:
         best = np.take_along_axis(judged, chosen.argmax(0)[None], 0)[0]
         reached = np.maximum(reached, best)
         rows += [
-            Row(f"Best knob of each property, |correlation| on other notes than it was chosen by", said, name, float(value), len(found[1::2]))
+            Row(
+                "Best knob of each property, |correlation| on other notes than it was chosen by",
+                said,
+                name,
+                float(value),
+                len(found[1::2]),
+            )
             for name, value in zip(PROPERTIES, best, strict=True)
         ]
     count = int((reached > GOAL).sum())

@@ -70,7 +70,9 @@ def draw(sounds: Sequence[tuple[str, Audio]]) -> None:
     figure = Figure(figsize=(15, 12), layout="constrained")
     panels = [*figure.subplots(-(-len(sounds) // 6), 6).flat]
     for axes, (name, sound) in zip(panels, sounds, strict=False):
-        axes.specgram(sound.samples + 1e-7, NFFT=1024, Fs=sound.sample_rate, noverlap=768, vmin=-140, vmax=-40, cmap="magma")
+        axes.specgram(
+            sound.samples + 1e-7, NFFT=1024, Fs=sound.sample_rate, noverlap=768, vmin=-140, vmax=-40, cmap="magma"
+        )
         axes.set_title(name, fontsize="small")
         axes.set_ylim(0, 8000)
         axes.tick_params(labelsize="x-small")
@@ -123,12 +125,23 @@ def measure(quick: bool) -> tuple[list[Row], list[dict[str, object]]]:
         logger.removeHandler(counter)
         means = np.nanmean(np.array(found, np.float64), 0)  # (what is silent has no level)
         right &= bool((means[:3] == 1).all()) and not refused
-        names = (("finite", ""), ("right length", ""), ("within full scale", ""), ("level moved", "dB"), ("centroid moved", "semitones"))
-        rows += [Row(DATA, text, name, float(value), len(found), unit) for (name, unit), value in zip(names, means, strict=True)]
+        names = (
+            ("finite", ""),
+            ("right length", ""),
+            ("within full scale", ""),
+            ("level moved", "dB"),
+            ("centroid moved", "semitones"),
+        )
+        rows += [
+            Row(DATA, text, name, float(value), len(found), unit)
+            for (name, unit), value in zip(names, means, strict=True)
+        ]
         rows.append(Row(DATA, text, "made softer", float(counter.count), len(found)))
     if not quick:
         draw(sheet)
     line = "Share of expressions whose sounds are all finite, within full scale and as long as they should be"
-    ok = {row.system for row in rows} - {row.system for row in rows if row.metric in ("finite", "right length", "within full scale") and row.value < 1}
+    ok = {row.system for row in rows} - {
+        row.system for row in rows if row.metric in ("finite", "right length", "within full scale") and row.value < 1
+    }
     share = len(ok) / len({row.system for row in rows})
     return rows, [{"issue_line": line, "goal": 1.0, "value": share, "met": share == 1 and right}]

@@ -89,7 +89,9 @@ def kept(codec: codecs.RunCodec, dry: Waves, latents: Tensor, moved: Tensor) -> 
     change = codec.model.run(moved, "decoder") - codec.model.run(latents, "decoder")
     wanted = feature.magnitudes((feature(waves) + change)[:, 0])
     numbers = torch.arange(wanted.shape[-1])
-    hint = torch.polar(torch.full_like(wanted, 1e-5), feature.phases[:, numbers].expand_as(wanted))  # where it is silent
+    hint = torch.polar(
+        torch.full_like(wanted, 1e-5), feature.phases[:, numbers].expand_as(wanted)
+    )  # where it is silent
     estimate, before = feature.spectrum(waves) + hint, torch.zeros_like(hint)
     estimate = wanted * estimate / (estimate.abs() + 1e-8)
     for _ in range(ITERATIONS):

@@ -31,7 +31,9 @@ NOTES = [
 def waves(path: Path) -> Waves:
     """The beginning of a file, as a batch of one."""
     sound = read(path, end=SECONDS + 0.5)
-    mono = resample(as_mono(sound.samples, sound.sample_rate), sound.sample_rate, RATE)[: round(SECONDS * RATE) // HOP * HOP]
+    mono = resample(as_mono(sound.samples, sound.sample_rate), sound.sample_rate, RATE)[
+        : round(SECONDS * RATE) // HOP * HOP
+    ]
     return mono[None].astype(np.float32)
 
 
@@ -52,9 +54,7 @@ def measure(quick: bool, *, folder: Path | None) -> tuple[list[Row], list[dict[s
         others = [row for row in listed if row["effect"] == one["effect"] and row["instrument"] != one["instrument"]]
         if not others:
             continue
-        dry, wet, far_dry, far_wet = (
-            waves(folder / row[side]) for row in (one, others[0]) for side in ("dry", "wet")
-        )
+        dry, wet, far_dry, far_wet = (waves(folder / row[side]) for row in (one, others[0]) for side in ("dry", "wet"))
         z, oracle, a, b = (encoded(codec, sound) for sound in (dry, wet, far_dry, far_wet))
         pair = tuple(Recording(others[0][side], folder / others[0][side]) for side in ("dry", "wet"))
         with torch.inference_mode(False):
@@ -80,5 +80,8 @@ def measure(quick: bool, *, folder: Path | None) -> tuple[list[Row], list[dict[s
             found = embedding(sound)
             likeness = float(found @ true / np.linalg.norm(found) / np.linalg.norm(true))
             data = f"The talk's {one['instrument']}, {one['effect']}"
-            rows += [Row(data, name, STFT, float(apart(sound, wet)[0]), 1), Row(data, name, "embedding", 1 - likeness, 1)]
+            rows += [
+                Row(data, name, STFT, float(apart(sound, wet)[0]), 1),
+                Row(data, name, "embedding", 1 - likeness, 1),
+            ]
     return rows, []

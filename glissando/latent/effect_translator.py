@@ -98,8 +98,8 @@ class EffectTranslator(Direction):
             Deviation of what is added to the latents that it hears in training, over theirs: it makes a change less
             jumpy from latent to latent, and nearer for instruments that it does not know.
         magnitudes : callable, optional
-            `Codec.magnitudes` of their codec: then the loss counts how far decoded spectra are, too, where loud parts count
-            most; latents stand for logarithms, and alone they let a few of them overshoot.
+            `Codec.magnitudes` of their codec, whose parameters take no gradients: then the loss counts how far decoded
+            spectra are, too, where loud parts count most. Latents that stand for logarithms let these overshoot.
         seed : int
             Of weights, batches and noise.
         progress : callable, optional
