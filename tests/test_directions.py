@@ -157,8 +157,7 @@ def test_decoded_magnitudes_count_where_a_codec_has_them(sides: tuple[EffectPair
         made = codec.magnitudes(learned(torch.from_numpy(part.dry), strength=1.0)[:, part.past :])
         assert made is not None
         rest.append(float((made - wanted).norm() / wanted.norm()))
-    assert rest[1] < 0.9 * rest[0], rest
-    assert rest[2] == pytest.approx(rest[0], rel=1e-3), "a codec without spectra"
+    assert rest[1] < 0.9 * min(rest[0], rest[2]), rest
 
 
 @pytest.mark.parametrize("kind", KINDS)
