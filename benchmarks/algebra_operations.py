@@ -40,7 +40,7 @@ PICTURE = "algebra-operations.png"
 DATA = "Operations on twelve real sounds"
 
 NOTES = [
-    f"Operations: {EACH} sounds each of {', '.join(SETS)}, {SECONDS:g} s from their beginning; b is the next sound in this order. Finite, right length and within full scale are shares of the sounds, and must be 1; "
+    f"Operations: {EACH} sounds each of {', '.join(SETS)}, {SECONDS:g} s from their beginning; b is the next sound in this order. Finite, right length and within full scale are shares of the sounds, and must be 1 (what has other lengths than z comes out in whole latents, and a stretched sound stretches the silence that fills up its last one); "
     "made softer says how many would have been louder than full scale, refused how many had no finite sound. Level and centroid: how far they are from those of the sound itself, mean of absolute differences; z alone is what the codec does.",
     "",
     f"![Spectrograms of one sound bent by each expression](../images/{PICTURE})",
@@ -88,7 +88,7 @@ def draw(sounds: Sequence[tuple[str, Audio]]) -> None:
         axes.set_visible(False)
     path = TABLES.parent / "images" / PICTURE
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=64)
 
 
 def measure(quick: bool) -> tuple[list[Row], list[dict[str, object]]]:
@@ -116,7 +116,8 @@ def measure(quick: bool) -> tuple[list[Row], list[dict[str, object]]]:
                 continue
             longest = max(one.samples.size / one.sample_rate for one in (sound, *others.values()))
             wanted = LENGTHS.get(text, 1.0) * longest * sound.sample_rate
-            slack = codec.card.hop * sound.sample_rate / codec.card.sample_rate if text in LENGTHS or others else 0.5
+            hops = max(1.0, LENGTHS.get(text, 1.0)) if text in LENGTHS or others else 0.0
+            slack = 0.5 + hops * codec.card.hop * sound.sample_rate / codec.card.sample_rate
             finite = bool(np.isfinite(made.samples).all())
             before, after = (sound_properties(one.samples, one.sample_rate) for one in (sound, made))
             found.append(
