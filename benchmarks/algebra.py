@@ -24,7 +24,7 @@ from glissando.codecs import card
 from glissando.paths import cache_dir
 
 SEED = 0
-PARTS = ("effects", "talk", "knobs", "operations", "mixing", "analogies")  # each a module: algebra_NAME
+PARTS = ("effects", "talk", "knobs", "operations", "mixing", "analogies", "style")  # each a module: algebra_NAME
 TALK = "talk"
 CACHE = cache_dir() / "benchmarks" / "algebra"
 
@@ -60,7 +60,7 @@ def notes(parts: Sequence[str], missing: Sequence[str]) -> list[str]:
     """What must be known to read the tables."""
     said = [f"Not measured yet: {', '.join(missing)}.", ""] if missing else []
     for name in parts:
-        said += getattr(importlib.import_module(f"algebra_{name}"), "NOTES", [])
+        said += getattr(importlib.import_module(f"algebra_{name}"), "ABOUT", [])
     return said
 
 

@@ -58,7 +58,7 @@ PICTURE = "algebra-consistency.png"
 AGREE, LEFT, GAIN = "Agreement of differences (cosine)", "Part of the way left in latents", "Nearer to the wet sound"
 CACHE = cache_dir() / "benchmarks" / "algebra" / "effects"
 
-NOTES = [
+ABOUT = [
     f"Effects: {', '.join(f'{name} {said}' for name, said in EFFECTS.items())}, by pedalboard; strength is the share of the wet sound in the mix. Learned from {EACH} notes each of 84 instruments of two soundfonts, "
     "judged on one note each of the 28 others (every fourth program of General MIDI, whose pitches no note that was learned from has; most of these instruments gliss-codec heard in its own training), and on guitars, two seconds of each. Distance to the true wet sound by multi-resolution STFT "
     "(spectral convergence plus difference of log-magnitudes, four windows), and 1 less the cosine of musicnn-msd's embeddings; lower is better. Intervals: 95 %, bootstrap over instruments, of guitars over pitches.",

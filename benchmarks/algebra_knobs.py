@@ -19,7 +19,7 @@ COUNT, LEARNED, EXAMPLES = 8, 250, 8  # knobs, notes that they are learned from,
 GOAL, LEAST = 0.8, 3  # rank correlation, and properties that shall reach it
 BEST = "The best knob of each property"
 
-NOTES = [
+ABOUT = [
     f"Knobs: the first {COUNT} of each kind, learned from notes of all but the held-out instruments. Spearman's rank correlation of nine turns from -2 to 2 with each property of "
     f"the decoded sound, mean over {EXAMPLES} notes of held-out instruments. For the goal, the knob of each property is chosen by one half of these notes and judged by the other half.",
     "",

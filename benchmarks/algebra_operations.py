@@ -39,7 +39,7 @@ MUST = ("finite", "right length", "within full scale")  # shares of the sounds
 PICTURE = "algebra-operations.png"
 DATA = "Operations on twelve real sounds"
 
-NOTES = [
+ABOUT = [
     f"Operations: {EACH} sounds each of {', '.join(SETS)}, {SECONDS:g} s from their beginning; b is the next sound in this order. Finite, right length and within full scale are shares of the sounds, and must be 1 (what has other lengths than z comes out in whole latents, and a stretched sound stretches the silence that fills up its last one); "
     "made softer says how many would have been louder than full scale, refused how many had no finite sound. Level and centroid: how far they are from those of the sound itself, mean of absolute differences; z alone is what the codec does.",
     "",

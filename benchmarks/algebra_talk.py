@@ -21,7 +21,7 @@ from glissando.latent import EffectTranslator, MeanDirection, effect_pairs
 
 SECONDS, HOP, WINDOW = 4.096, 512, 32_256  # of each recording that is judged; samples that an encoder hears at once
 STEPS = 300
-NOTES = [
+ABOUT = [
     "The talk's examples: four seconds each of a guitar and a piano, dry, overdriven and with reverberation. 'Own difference' adds wet less dry of the very recording, which is the oracle; "
     "all else is learned from the other instrument, and added to this one. Single recordings: no intervals.",
     "",
