@@ -87,7 +87,6 @@ bench-algebra: $(VENV)/.dev
 	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[effects]'
 	cd benchmarks && ../$(BIN)/python algebra.py $(if $(EFFECTS),--effects "$(abspath $(EFFECTS))") $(QUICK)
 
-# After trainings of generate/tokens, generate/flow and generate/gan: make bench-generation TOKENS=DIR FLOW=DIR GAN=DIR, or some of them
 # After trainings of generate/tokens, generate/flow, generate/gan and, for the speed of flattened codes, generate/tokens-book: make bench-generation TOKENS=DIR FLOW=DIR GAN=DIR FLATTENED=DIR, or some of them
 bench-generation: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python generation.py $(if $(TOKENS),--tokens "$(abspath $(TOKENS))") $(if $(FLOW),--flow "$(abspath $(FLOW))") $(if $(GAN),--gan "$(abspath $(GAN))") $(if $(FLATTENED),--flattened "$(abspath $(FLATTENED))") $(QUICK)
