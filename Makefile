@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec bench-generation bench-bottlenecks peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec bench-algebra bench-generation bench-bottlenecks peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -81,6 +81,11 @@ bench-chords: $(VENV)/.dev
 # After: gliss data build of soundfont-notes, guitar-notes, tempo-renders, game-music. A run that is not shipped: make bench-codec RUN=DIR
 bench-codec: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python codec.py $(if $(RUN),--run "$(abspath $(RUN))") $(QUICK)
+
+# Half an hour of a core, after: gliss data build of soundfont-notes, guitar-notes, esc10, game-music. A talk's dry and wet sounds: make bench-algebra EFFECTS=DIR
+bench-algebra: $(VENV)/.dev
+	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[effects]'
+	cd benchmarks && ../$(BIN)/python algebra.py $(if $(EFFECTS),--effects "$(abspath $(EFFECTS))") $(QUICK)
 
 # After trainings of generate/tokens, generate/flow, generate/gan and, for the speed of flattened codes, generate/tokens-book: make bench-generation TOKENS=DIR FLOW=DIR GAN=DIR FLATTENED=DIR, or some of them
 bench-generation: $(VENV)/.dev

@@ -22,6 +22,7 @@ from glissando.cli.codec import app
 from glissando.codecs import base, hub
 from glissando.data import Annotations, ArrayWriter, write_pyjama
 from glissando.errors import ModelError, RecipeError
+from glissando.features import LogSTFT
 from glissando.metrics import log_spectral_distance
 from glissando.training import Run, evaluate, load_recipe, read_recipe, resume, shipped, train
 from glissando.training.building import paradigm_of
@@ -302,6 +303,22 @@ def test_a_tone_keeps_its_pitch_and_silence_stays_silent(run: Run) -> None:
     assert float(codec.decode(codec(silence)).abs().max()) < 1e-3
 
 
+def test_magnitudes_are_those_for_which_a_waveform_is_found(run: Run) -> None:
+    codec = codecs.load("gliss-codec", weights=run.folder)
+    assert isinstance(codec, codecs.RunCodec) and isinstance(codec.feature, LogSTFT)
+    with torch.no_grad():
+        latents = codec(sound(codec.card))
+        found = codec.decode(latents)
+    turned = latents.clone().requires_grad_()
+    wanted = codec.magnitudes(turned)
+    assert wanted is not None
+    again = codec.feature.invert(codec.feature.compress(wanted.detach())[:, None])
+    rest = float((again - found).norm() / found.norm())
+    assert rest < 0.05, rest
+    wanted.sum().backward()
+    assert turned.grad is not None and turned.grad.abs().sum() > 0
+
+
 def test_a_stopped_training_goes_on_to_the_same_end(tones: Path, tmp_path: Path) -> None:
     content = small(tones, train={"epochs": 3})
     whole = train(load_recipe(write_recipe(tmp_path / "a.yaml", content)), tmp_path / "whole")
@@ -362,6 +379,7 @@ def test_a_codec_of_waveforms_trains_against_discriminators(tones: Path, tmp_pat
         waveform = sound(codec.card)
         whole = codec(waveform)
         assert codec.decode(whole, samples=waveform.shape[1]).shape == waveform.shape
+        assert codec.magnitudes(whole) is None, "it has no spectra"
 
 
 def test_a_codec_of_spectra_goes_on_against_a_discriminator(tones: Path, tmp_path: Path) -> None:

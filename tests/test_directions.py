@@ -21,6 +21,7 @@ from glissando.errors import GlissandoError, ModelError, RecipeError
 from glissando.latent import (
     KINDS,
     EffectPairs,
+    EffectTranslator,
     bend,
     effect_pairs,
     known_directions,
@@ -131,6 +132,32 @@ def test_strength_is_continuous_and_none_is_none(
 def test_training_is_reproducible(sides: tuple[EffectPairs, EffectPairs]) -> None:
     first, again = (KINDS["translator"].fit(sides[0], steps=20, hidden=16, seed=3) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_noise_makes_a_change_even(sides: tuple[EffectPairs, EffectPairs]) -> None:
+    part, held = sides
+    z = torch.from_numpy(held.dry)
+    blur = 0.3 * z.std() * torch.randn(z.shape, generator=torch.Generator().manual_seed(0))
+    jumps = []
+    for noise in (0.0, 1.0):
+        learned = EffectTranslator.fit(part, steps=100, hidden=64, noise=noise)
+        change, near = (learned(one, strength=1.0) - one for one in (z, z + blur))
+        jumps.append(float((near - change).norm() / change.norm()))
+    assert jumps[1] < 0.9 * jumps[0], jumps
+
+
+def test_decoded_magnitudes_count_where_a_codec_has_them(sides: tuple[EffectPairs, EffectPairs], codec: Codec) -> None:
+    part, _ = sides
+    codec.requires_grad_(False)
+    wanted = codec.magnitudes(torch.from_numpy(part.wet[-1]))
+    assert wanted is not None
+    rest = []
+    for magnitudes in (None, codec.magnitudes, lambda _: None):
+        learned = EffectTranslator.fit(part, steps=150, hidden=64, magnitudes=magnitudes)
+        made = codec.magnitudes(learned(torch.from_numpy(part.dry), strength=1.0)[:, part.past :])
+        assert made is not None
+        rest.append(float((made - wanted).norm() / wanted.norm()))
+    assert rest[1] < 0.9 * min(rest[0], rest[2]), rest
 
 
 @pytest.mark.parametrize("kind", KINDS)

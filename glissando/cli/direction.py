@@ -69,7 +69,10 @@ def learn(
         for one in pairs.failed:
             errors.print(f"left out: {one.reason}", soft_wrap=True, highlight=False, markup=False)
         part, held = pairs.split(seed=seed)
-        found = learner.fit(part, seed=seed, progress=lambda done, total: progress("steps", done, total))
+        found = learner.fit(
+            part, magnitudes=coder.requires_grad_(False).magnitudes, seed=seed,
+            progress=lambda done, total: progress("steps", done, total),
+        )  # fmt: skip
     rest, same = latent.left(found, held), pairs.consistency()
     about = {
         "source": f"{made or Path(str(wet)).name} on {Path(dry).name}",

@@ -216,6 +216,21 @@ class Codec(nn.Module):
         """
         raise NotImplementedError
 
+    def magnitudes(self, latents: Tensor) -> Tensor | None:
+        """Decode to magnitudes of spectra, where a codec goes by way of them; differentiable.
+
+        Parameters
+        ----------
+        latents : Tensor, shape=(batch, latents, dim)
+            As of `forward`.
+
+        Returns
+        -------
+        Tensor, shape=(batch, bins, frames), or None
+            Not scaled; None if it has no spectra.
+        """
+        return None
+
     def _whole(self, waveform: Tensor) -> Tensor:
         """Fill the last hop up with silence."""
         return nn.functional.pad(waveform, (0, -waveform.shape[1] % self.card.hop))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..encoders.shipped import SHIPPED, WEIGHTS, read_network, shipped_folder, trained_frames
 from ..errors import ModelError
-from ..features import Invertible
+from ..features import Invertible, LogSTFT
 from ..nn import Model, bottlenecks
 from .base import Codec, CodecCard
 from .context import reach
@@ -106,6 +106,23 @@ class RunCodec(Codec):
             For `decode`.
         """
         return self.bottleneck.from_codes(codes)
+
+    def magnitudes(self, latents: Tensor) -> Tensor | None:
+        """Decode to magnitudes of spectra, from which `generate` finds a waveform.
+
+        Parameters
+        ----------
+        latents : Tensor, shape=(batch, latents, dim)
+            As of `forward`.
+
+        Returns
+        -------
+        Tensor, shape=(batch, bins, frames), or None
+            Not scaled; None if its feature is the waveform itself.
+        """
+        if not isinstance(self.feature, LogSTFT):
+            return None
+        return self.feature.magnitudes(self.model.run(latents, "decoder")[:, 0].float())
 
 
 def _load(card: CodecCard, source: Path | None, trusted: bool) -> Codec:

@@ -12,6 +12,8 @@ from .directions import Direction, heard, left
 from .effect_pairs import STRENGTHS, EffectPairs
 from .learned import WAVES, descend, perceptron, told
 
+DECODED = 24  # latents of a window that are decoded in a step of training, if any are
+
 
 class EffectTranslator(Direction):
     """A perceptron, told the strength; it hears a latent and some of those before, as reverberation and delays need.
@@ -74,6 +76,8 @@ class EffectTranslator(Direction):
         rate: float = 2e-3,
         hidden: int = 256,
         depth: int = 2,
+        noise: float = 0.3,
+        magnitudes: Callable[[Tensor], Tensor | None] | None = None,
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
         **options: Any,
@@ -90,8 +94,14 @@ class EffectTranslator(Direction):
             Learning rate.
         hidden, depth : int
             Width and number of hidden layers.
+        noise : float
+            Deviation of what is added to the latents that it hears in training, over theirs: it makes a change less
+            jumpy from latent to latent, and nearer for instruments that it does not know.
+        magnitudes : callable, optional
+            `Codec.magnitudes` of their codec, whose parameters take no gradients: then the loss counts how far decoded
+            spectra are, too, where loud parts count most. Latents that stand for logarithms let these overshoot.
         seed : int
-            Of weights and batches.
+            Of weights, batches and noise.
         progress : callable, optional
             Called with the number of steps done, and in all, ten times.
         **options : object
@@ -117,9 +127,16 @@ class EffectTranslator(Direction):
         def _loss(generator: torch.Generator) -> Tensor:
             window = torch.randint(len(dry), (batch,), generator=generator)
             drawn = torch.randint(len(shares), (batch,), generator=generator)
-            moved = found(dry[window], strength=shares[drawn])[:, pairs.past :]
-            apart: Tensor = ((moved - wet[drawn, window]) / found.scale).square().mean(-1)[within[window]]
-            return apart.mean()
+            blur = noise * found.scale * torch.randn(dry[window].shape, generator=generator)
+            moved = found(dry[window] + blur, strength=shares[drawn]) - blur
+            moved, true = moved[:, pairs.past :], wet[drawn, window]
+            cost: Tensor = ((moved - true) / found.scale).square().mean(-1)[within[window]].mean()
+            if magnitudes is not None:
+                start = int(torch.randint(max(1, true.shape[1] - DECODED + 1), (1,), generator=generator))
+                made, wanted = (magnitudes(one[:, start : start + DECODED]) for one in (moved, true))
+                if made is not None and wanted is not None:
+                    cost = cost + 0.5 * _convergence(wanted, made)
+            return cost
 
         descend(found, _loss, lambda: left(found, valid), steps=steps, rate=rate, seed=seed, progress=progress)
         found.requires_grad_(False)
@@ -144,3 +161,10 @@ class EffectTranslator(Direction):
         dim, (hidden, width) = state["silence"].numel(), state["step.0.weight"].shape
         depth = sum(name.startswith("step.") and name.endswith(".weight") for name in state) - 1
         return cls(space_id, dim, lags=(width - 1 - 2 * WAVES) // dim - 1, hidden=hidden, depth=depth)
+
+
+def _convergence(wanted: Tensor, made: Tensor) -> Tensor:
+    """Length of the difference of magnitudes over that of what is wanted; what is soft counts less."""
+    energy = wanted.square().sum((1, 2))
+    rest = (made - wanted).square().sum((1, 2)) / energy.clamp_min(0.1 * float(energy.mean()) + 1e-6)
+    return (rest + 1e-8).sqrt().mean()
