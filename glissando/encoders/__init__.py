@@ -1,6 +1,18 @@
 """Waveform to embeddings: one contract, a registry, pretrained and our own encoders."""
 
-from . import aisfx, chroma, clap, gliss_music, gliss_tempo, mert, mule, musicnn, rhythm  # each registers what it has
+from . import (  # each registers what it has
+    aisfx,
+    as_feature,
+    chroma,
+    clap,
+    gliss_music,
+    gliss_tempo,
+    mert,
+    mule,
+    musicnn,
+    rhythm,
+)
+from .as_feature import Neuralogram
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
@@ -18,10 +30,12 @@ __all__ = [
     "EncoderCard",
     "Framing",
     "MusicEncoder",
+    "Neuralogram",
     "RhythmEncoder",
     "StreamFramer",
     "TempoEncoder",
     "aisfx",
+    "as_feature",
     "card",
     "check_sha256",
     "chroma",

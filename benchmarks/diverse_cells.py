@@ -1,0 +1,87 @@
+"""Trainings of the benchmark of diverse embeddings, cell by cell: each is made, resumed, or there already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glissando.paths import cache_dir
+from glissando.training import Run, load_recipe, resume, train
+
+CACHE = cache_dir() / "benchmarks" / "diverse"
+VIEWS = ("pitch", "timbre", "waveform", "neural")
+LARGE, JOINT = "waveform-large", "joint"
+SHAPES = {  # of the view of timbre, beside 6 layers of 64 dimensions
+    "2 layers": ("model.view", '[{transformer: {dim: 64, depth: 2, heads: 12, head_dim: 16, expansion: 4, positions: sinusoidal}}, global_mean]'),
+    "12 layers": ("model.view", '[{transformer: {dim: 64, depth: 12, heads: 12, head_dim: 16, expansion: 4, positions: sinusoidal}}, global_mean]'),
+    "32 dimensions": ("model.view", '[{transformer: {dim: 32, depth: 6, heads: 12, head_dim: 16, expansion: 4, positions: sinusoidal}}, global_mean]'),
+    "128 dimensions": ("model.view", '[{transformer: {dim: 128, depth: 6, heads: 12, head_dim: 16, expansion: 4, positions: sinusoidal}}, global_mean]'),
+    "4 heads of 16": ("model.view", '[{transformer: {dim: 64, depth: 6, heads: 4, head_dim: 16, expansion: 4, positions: sinusoidal}}, global_mean]'),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A data set: its label, how it is parted, and how long is learned."""
+
+    label: str
+    classes: int
+    splits: Mapping[str, tuple[str, ...]]
+    epochs: int
+    per_entry: int = 1
+    exclusive: bool = True
+
+    @property
+    def task(self) -> str:
+        """As a recipe says it."""
+        return json.dumps({"classes" if self.exclusive else "tags": {"label": self.label, "chunks": True}})
+
+
+def _folds(count: int) -> dict[str, tuple[str, ...]]:
+    shares = ("data.split=fold", "data.group=recording", "data.shares=[0.9, 0.1, 0.2]")
+    return {f"fold{i}": (*shares, f"data.fold={i}") for i in range(1, count + 1)}
+
+
+SETS = {
+    "instrument-mixtures": Part("tag", 10, {"official": ("data.split=official",)}, 30, per_entry=2, exclusive=False),
+    "esc10": Part("class", 10, _folds(4), 70),
+    "urbansound8k": Part("class", 10, _folds(3), 12),
+}
+
+
+def folder(name: str, split: str, seed: int) -> Path:
+    """Where the trainings of one split and seed lie, a run a view: what gliss-diverse takes as weights."""
+    return CACHE / f"{name}-{split}-seed{seed}"
+
+
+def cell(name: str, split: str, seed: int, view: str, *, recipe: str = "", more: Sequence[str] = ()) -> Run:
+    """The run of a cell."""
+    place = folder(name, split, seed) / view
+    if (place / "recipe.yaml").exists():
+        return resume(place)
+    print(place.relative_to(CACHE), flush=True)
+    part, recipe = SETS[name], recipe or view
+    head = f"{{linear: {{units: {part.classes}}}}}"
+    changes = [
+        f"task={part.task}",
+        f"data.name={name}",
+        "data.also=[]",
+        *part.splits[split],
+        f"data.per_entry={part.per_entry}",
+        f"model.head=[{'to_sequence, global_mean, ' if recipe == 'network' else ''}{head}]",
+        f"train.epochs={part.epochs}",
+        f"train.patience={part.epochs}",
+        f"train.seed={seed}",
+        *more,
+    ]
+    if recipe == "neural":
+        changes.append(f"feature.neuralogram.run={place.parent / 'network'}")
+    return train(load_recipe(f"diverse/{recipe}", changes=changes), place, accelerator="cpu")
+
+
+def views(name: str, split: str, seed: int) -> Iterator[Run]:
+    """The network of the neuralogram, and the views."""
+    for view in ("network", *VIEWS):
+        yield cell(name, split, seed, view)
