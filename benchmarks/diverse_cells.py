@@ -85,3 +85,15 @@ def views(name: str, split: str, seed: int) -> Iterator[Run]:
     """The network of the neuralogram, and the views."""
     for view in ("network", *VIEWS):
         yield cell(name, split, seed, view)
+
+
+def notes() -> Iterator[Run]:
+    """The runs that gliss-diverse is made of: the recipes as they are."""
+    for view in ("network", *VIEWS):
+        place = CACHE / "notes" / view
+        if (place / "recipe.yaml").exists():
+            yield resume(place)
+            continue
+        print(place.relative_to(CACHE), flush=True)
+        of = [f"feature.neuralogram.run={place.parent / 'network'}"] if view == "neural" else []
+        yield train(load_recipe(f"diverse/{view}", changes=of), place, accelerator="cpu")

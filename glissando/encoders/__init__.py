@@ -5,6 +5,7 @@ from . import (  # each registers what it has
     as_feature,
     chroma,
     clap,
+    gliss_diverse,
     gliss_music,
     gliss_tempo,
     mert,
@@ -16,6 +17,7 @@ from .as_feature import Neuralogram
 from .base import Encoder, EncoderCard
 from .chroma import ChromaEncoder
 from .framing import Framing, StreamFramer
+from .gliss_diverse import DiverseEncoder
 from .gliss_music import MusicEncoder
 from .gliss_tempo import TempoEncoder
 from .registry import card, load, names, register
@@ -26,6 +28,7 @@ from .weights import check_sha256, fetch_wheel, files_of, weights_folder, weight
 __all__ = [
     "SHIPPED",
     "ChromaEncoder",
+    "DiverseEncoder",
     "Encoder",
     "EncoderCard",
     "Framing",
@@ -42,6 +45,7 @@ __all__ = [
     "clap",
     "fetch_wheel",
     "files_of",
+    "gliss_diverse",
     "gliss_music",
     "gliss_tempo",
     "load",

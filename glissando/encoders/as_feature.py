@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from ..errors import ModelError, RecipeError
 from ..features import FEATURES, Feature
-from ..nn import Model
 from .base import Encoder
 from .registry import load
-from .shipped import RECIPE, WEIGHTS, read_network, shipped_folder, trained_frames
+from .shipped import RECIPE, WEIGHTS, parts_until, read_network, shipped_folder, trained_frames
 
 REHEARSED = 960  # frames by which a network's stride is counted; a multiple of all usual ones
 
@@ -39,9 +38,9 @@ class Neuralogram(Feature):
     Raises
     ------
     ModelError
-        If there is no such encoder or run, its weights can't be had, or it is of another space.
+        If there is no such encoder, run or part, its weights can't be had, or it is of another space.
     RecipeError
-        If there is neither or both, or the run's model has no such part.
+        If there is neither or both, or the run's part gives no map or sequence.
 
     References
     ----------
@@ -128,7 +127,7 @@ class _OfRun(_Heard):
         super().__init__()
         folder = Path(run) if (Path(run) / RECIPE).exists() else shipped_folder(run)
         self.feature, self.model = read_network(folder, trained_frames(folder))
-        self.parts = _parts(self.model, until, folder)
+        self.parts = parts_until(self.model, until, folder)
         digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
         self.space = f"run:{digest[:10]}:{until}"
         self.sample_rate, self.first = int(self.feature.sample_rate), self.feature.first
@@ -143,10 +142,3 @@ class _OfRun(_Heard):
     def forward(self, waveform: Tensor) -> Tensor:
         told = self.model.run(self.feature(waveform), *self.parts)
         return told.flatten(1, 2).transpose(1, 2) if told.ndim == 4 else told
-
-
-def _parts(model: Model, until: str, folder: Path) -> list[str]:
-    names = [*model.parts]
-    if until not in names:
-        raise RecipeError(f"{folder}: its model has no part {until!r}; it has {', '.join(names)}")
-    return names[: names.index(until) + 1]
