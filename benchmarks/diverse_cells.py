@@ -46,8 +46,8 @@ def _folds(count: int) -> dict[str, tuple[str, ...]]:
 
 SETS = {
     "instrument-mixtures": Part("tag", 10, {"official": ("data.split=official",)}, 30, per_entry=2, exclusive=False),
-    "esc10": Part("class", 10, _folds(4), 70),
-    "urbansound8k": Part("class", 10, _folds(3), 12),
+    "esc10": Part("class", 10, _folds(4), 45),
+    "urbansound8k": Part("class", 10, _folds(3), 8),
 }
 
 
@@ -76,6 +76,8 @@ def cell(name: str, split: str, seed: int, view: str, *, recipe: str = "", more:
         f"train.seed={seed}",
         *more,
     ]
+    if recipe == "gated":
+        changes += [f"feature.neuralogram.weights={place.parent}", "train.epochs=40", "train.patience=40"]
     if recipe == "neural":
         changes.append(f"feature.neuralogram.run={place.parent / 'network'}")
     return train(load_recipe(f"diverse/{recipe}", changes=changes), place, accelerator="cpu")
@@ -97,3 +99,16 @@ def notes() -> Iterator[Run]:
         print(place.relative_to(CACHE), flush=True)
         of = [f"feature.neuralogram.run={place.parent / 'network'}"] if view == "neural" else []
         yield train(load_recipe(f"diverse/{view}", changes=of), place, accelerator="cpu")
+
+
+def joint(name: str, split: str, seed: int, view: str = JOINT) -> Run:
+    """All views and the network tuned together, from where they are."""
+    place = folder(name, split, seed)
+    begins = {
+        f"{one}_{part}": {"run": str(place / one), "part": part} for one in ("network", *VIEWS) for part in ("entry", "view")
+    }
+    recalled = "{store: neural}, {recall: pitch}, {join: timbre}, {join: waveform}, {join: neural}"
+    head = f"model.head=[{recalled}, {{linear: {{units: {SETS[name].classes}}}}}]"
+    epochs = max(1, SETS[name].epochs // 3)
+    more = (head, f"train.start={json.dumps(begins)}", f"train.epochs={epochs}", f"train.patience={epochs}")
+    return cell(name, split, seed, view, recipe=JOINT, more=more)

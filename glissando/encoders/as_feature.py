@@ -20,7 +20,7 @@ REHEARSED = 960  # frames by which a network's stride is counted; a multiple of 
 
 @FEATURES.register("neuralogram")
 class Neuralogram(Feature):
-    """Embeddings along time, ``[batch, 1, dim, frames]``: of a registered encoder, or of the first parts of a run's model.
+    """Embeddings along time, ``[batch, 1, dim, frames]``: of an encoder, or of the first parts of a model.
 
     Parameters
     ----------

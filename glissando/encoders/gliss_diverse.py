@@ -103,7 +103,9 @@ class DiverseEncoder(Encoder):
         super().__init__()
         rates = {int(view.feature.sample_rate) for view in views.values()}
         if len(rates) > 1:
-            raise ModelError(f"{folder}: its views want sample rates of {', '.join(map(str, sorted(rates)))} Hz, not one")
+            raise ModelError(
+                f"{folder}: its views want sample rates of {', '.join(map(str, sorted(rates)))} Hz, not one"
+            )
         self.card = card
         self.lengths = {name: (view.samples, view.frames) for name, view in views.items()}
         self.parts = {name: parts_until(view.model, PART, folder / name) for name, view in views.items()}
@@ -185,6 +187,8 @@ def _card(name: str, summary: str, views: tuple[str, ...], block: str) -> Encode
     )
 
 
-register(_card(NAME, "pitch, timbre, waveform and neuralogram of notes: four small transformers", VIEWS, "diverse"), _load)
+register(
+    _card(NAME, "pitch, timbre, waveform and neuralogram of notes: four small transformers", VIEWS, "diverse"), _load
+)
 for _view in VIEWS:
     register(_card(f"{NAME}-{_view}", f"the view {_view} of {NAME}", (_view,), _view), _load)

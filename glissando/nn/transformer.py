@@ -37,7 +37,10 @@ class _Block(nn.Module):
         self.attention = Attention(dim, heads, dropout, head_dim=head_dim)
         self.cross: Attention | None = None
         if context_dim is not None:
-            self.cross_norm, self.cross = nn.LayerNorm(dim), Attention(dim, heads, dropout, context_dim, head_dim=head_dim)
+            self.cross_norm, self.cross = (
+                nn.LayerNorm(dim),
+                Attention(dim, heads, dropout, context_dim, head_dim=head_dim),
+            )
         wide = dim * expansion
         self.wide = nn.Sequential(
             nn.LayerNorm(dim), nn.Linear(dim, wide), nn.GELU(), nn.Dropout(dropout), nn.Linear(wide, dim)

@@ -185,7 +185,9 @@ class Network:
             If there is no such part, or the weights are damaged or of another one.
         """
         if part not in self.model.parts:
-            raise RecipeError(f"{self.name}: train.start: there is no part {part!r}; it has {', '.join(self.model.parts)}")
+            raise RecipeError(
+                f"{self.name}: train.start: there is no part {part!r}; it has {', '.join(self.model.parts)}"
+            )
         read_weights(self.model.parts[part], path, of=f"parts.{of}.")
 
 
