@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from glissando import encoders
 from glissando.audio import Audio, write
 from glissando.cli import app
-from glissando.data import Annotations, ArrayWriter, write_pyjama
+from glissando.data import Annotations, ArrayWriter, DataSet, write_pyjama
 from glissando.encoders import DiverseEncoder, Neuralogram
 from glissando.encoders.gliss_diverse import DIGESTS, VIEWS, View
 from glissando.encoders.shipped import shipped_folder
@@ -235,6 +235,16 @@ def test_a_neuralogram_is_what_the_network_gives_along_time(views: Path) -> None
         Neuralogram(run=str(views))
 
 
+def test_a_recording_shorter_than_a_frame_is_filled_up(tmp_path: Path) -> None:
+    with ArrayWriter(tmp_path / "short_audio.hdf5") as writer:
+        writer.add("click", note(60, "rich", seconds=0.05), RATE)
+    write_pyjama(tmp_path / "short.pyjama", {"click": Annotations(labels={"class": ("x",)})})
+    (entry,) = DataSet.open(tmp_path / "short.pyjama").values()
+    network, _ = paradigm_of(load_recipe("diverse/timbre"), name="timbre")
+    found = network.cache(folder=tmp_path / "features").get(entry)
+    assert found.shape == (1, 12, 1) and np.allclose(network.hear(entry.read()), found, atol=0.5)
+
+
 def test_any_registered_encoder_gives_a_neuralogram() -> None:
     feature, encoder = Neuralogram(encoder="rhythm"), encoders.load("rhythm")
     wave = torch.from_numpy(note(60, "rich", seconds=20))[None]
@@ -246,7 +256,7 @@ def test_any_registered_encoder_gives_a_neuralogram() -> None:
 
 def test_blocks_of_the_encoder_are_its_views(views: Path) -> None:
     whole = encoders.load("gliss-diverse", weights=views)
-    assert isinstance(whole, DiverseEncoder) and whole.card.dim == 3 * 16 + 64
+    assert isinstance(whole, DiverseEncoder) and whole.card.dim == 4 * 16
     wave = torch.from_numpy(np.concatenate([note(p, "rich", seconds=1) for p in PITCHES]))[None]
     told = whole.outputs(wave)
     assert torch.allclose(told["embedding"].norm(dim=-1), torch.ones(1, told["embedding"].shape[1]), atol=1e-5)
@@ -295,6 +305,7 @@ def test_parts_begin_with_those_of_several_runs(views: Path, notes: Path, tmp_pa
     changes = [
         "task={classes: {label: class}}", f"data.name={notes}", "data.also=[]", "data.split=fold", "data.fold=1",
         "data.group=entry", "train.epochs=1", "train.batch=100", "train.rate=1.0e-9", "train.decay=0",
+        *(f"model.{name}_view={SMALL}" for name in VIEWS),
         f"train.start={yaml.safe_dump(start, default_flow_style=True, width=10_000).strip()}",
     ]  # fmt: skip
     recipe = load_recipe("diverse/joint", changes=changes)

@@ -140,6 +140,8 @@ class Network:
             Half precision.
         """
         hop = round(self.feature.sample_rate / self.feature.frame_rate)
+        least = 2 * round(self.feature.first * self.feature.sample_rate)  # samples of a frame
+        waveform = np.pad(waveform, (0, max(0, least - len(waveform))))
         step, margin = (int(s * self.feature.frame_rate) // 64 * 64 for s in (FEATURE_SECONDS, FEATURE_MARGIN))
         total, parts = max(1, len(waveform) // hop), []
         with torch.inference_mode():
