@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import torch
-from diverse_cells import CACHE, JOINT, LARGE, SETS, SHAPES, VIEWS, Part, cell, folder, joint, notes, views
+from diverse_cells import CACHE, JOINT, LARGE, SETS, SHAPES, VIEWS, Part, cell, folder, joint, notes, shape, views
 from numpy.typing import NDArray
 from report import Row, bootstrap, write
 
@@ -115,7 +116,7 @@ def of_split(name: str, split: str, seed: int, data: DataSet, truth: Array) -> t
     return found, {view: vectors[view][asked] for view in VIEWS}
 
 
-def rows_of(name: str, system: str, found: list[Found], truth: dict[str, Array], groups: Mapping[str, str]) -> list[Row]:
+def rows_of(name: str, system: str, found: list[Found], truth: Found, groups: Mapping[str, str]) -> list[Row]:
     """Metrics of all splits and seeds together; intervals resample recordings."""
     exclusive = SETS[name].exclusive
     keys = [key for one in found for key in one]
@@ -124,7 +125,17 @@ def rows_of(name: str, system: str, found: list[Found], truth: dict[str, Array],
     _, entries = np.unique([groups[key] for key in keys], return_inverse=True)
     metrics = label_metrics(wanted, scores, chosen, entries=entries, exclusive=exclusive)
     kept = ("accuracy", "mAP") if exclusive else ("mAP", "macro AUC")
-    return [Row(name, system, m, metrics[m]["mean"], len(keys), low=metrics[m]["low"], high=metrics[m]["high"]) for m in kept]
+    return [ranged(name, system, one, metrics[one], len(keys)) for one in kept]
+
+
+def ranged(data: str, system: str, metric: str, found: Mapping[str, float], count: int) -> Row:
+    """A row with its interval."""
+    return Row(data, system, metric, found["mean"], count, low=found["low"], high=found["high"])
+
+
+def goal(line: str, wanted: float, value: float, met: bool) -> dict[str, object]:
+    """A goal, and what was reached."""
+    return {"issue_line": line, "goal": wanted, "value": float(value), "met": bool(met)}
 
 
 def costs(name: str, where: list[tuple[str, int]]) -> list[Row]:
@@ -147,9 +158,9 @@ def likeness(name: str, embedded: list[Found]) -> list[Row]:
             if first != second:
                 count = sum(len(one[first]) for one in embedded)
                 alike = float(np.mean([linear_cka(one[first], one[second]) for one in embedded]))
-                known = float(np.mean([linear_predictability(one[first], one[second], penalty=0.1) for one in embedded]))
+                known = [linear_predictability(one[first], one[second], penalty=0.1) for one in embedded]
                 made.append(Row(place, f"{second} from {first}", "linear CKA", alike, count))
-                made.append(Row(place, f"{second} from {first}", "variance told by a linear map", known, count))
+                made.append(Row(place, f"{second} from {first}", "variance told", float(np.mean(known)), count))
     return made
 
 
@@ -160,7 +171,8 @@ def table(name: str, part: Part, seeds: int) -> tuple[list[Row], list[dict[str, 
         return [], []
     data = load(name)
     names = data.vocabulary(part.label)
-    truth = {key: np.array([one in entry.annotations.labels[part.label] for one in names], float) for key, entry in data.items()}
+    held = {key: entry.annotations.labels[part.label] for key, entry in data.items()}
+    truth = {key: np.array([name in labels for name in names], float) for key, labels in held.items()}
     groups = {key: entry.groups.get("recording", key) for key, entry in data.items()}
     every = [of_split(name, split, seed, data, np.array([*truth.values()])) for split, seed in where]
     systems = [system for system in every[0][0] if all(system in found for found, _ in every)]
@@ -177,11 +189,10 @@ def table(name: str, part: Part, seeds: int) -> tuple[list[Row], list[dict[str, 
     for against, other in ((best, value[best]), (f"the best single view, {FROZEN}", frozen)):
         apart = value[whole] - other
         met = apart > 0 if part.exclusive else apart >= least
-        line = f"{name}: {metric} of the fusion above {against}"
-        goals.append({"issue_line": line, "goal": least, "value": apart, "met": bool(met)})
+        goals.append(goal(f"{name}: {metric} of the fusion above {against}", least, apart, met))
     made += costs(name, where) + likeness(name, [vectors for _, vectors in every])
     longest = max(row.value for row in made if row.metric.startswith("minutes"))
-    goals.append({"issue_line": f"{name}: minutes of the longest training, at most", "goal": 30, "value": longest, "met": longest <= 30})
+    goals.append(goal(f"{name}: minutes of the longest training, at most", 30, longest, longest <= 30))
     return made, goals
 
 
@@ -189,28 +200,27 @@ def shapes() -> list[Row]:
     """Layers, width and heads of one view, on one split."""
     name, split = "instrument-mixtures", "official"
     made = []
-    for system, view in {"6 layers, 64 dimensions, 12 heads of 16": "timbre", **{one: f"timbre, {one}" for one in SHAPES}}.items():
+    systems = {"6 layers, 64 dimensions, 12 heads of 16": "timbre", **{one: f"timbre, {one}" for one in SHAPES}}
+    for system, view in systems.items():
         if done(name, split, 0, view):
             result = Run.open(folder(name, split, 0) / view).result()
             one = result["metrics"]["mAP"]
-            place = f"{name}: shapes of the view timbre alone"
-            made.append(Row(place, system, "mAP", one["mean"], int(one["n"]), low=one["low"], high=one["high"]))
-            made.append(Row(place, system, "parameters", result["parameters"], int(one["n"])))
-            made.append(Row(place, system, "minutes (shared cores)", result["minutes"], int(one["n"])))
+            place, count = f"{name}: shapes of the view timbre alone", int(one["n"])
+            made.append(ranged(place, system, "mAP", one, count))
+            made.append(Row(place, system, "parameters", result["parameters"], count))
+            made.append(Row(place, system, "minutes (shared cores)", result["minutes"], count))
     return made
 
 
 def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
     """Precision of the ten nearest of held-out notes: same pitch, same instrument, by the weights of a search."""
     data = load("soundfont-notes")
-    held = {f"Notes of an unheard soundfont ({UNHEARD}, synthetic)": [one for one in data.values() if one.annotations.labels["soundfont"] == (UNHEARD,)][::every]}
+    unheard = [one for one in data.values() if one.annotations.labels["soundfont"] == (UNHEARD,)]
+    held = {f"Notes of an unheard soundfont ({UNHEARD}, synthetic)": unheard[::every]}
     if (CACHE / "notes" / "pitch" / "split.json").exists():
         parted = Run.open(CACHE / "notes" / "pitch").split().parts["test"]
-        guitars = load("guitar-notes")
-        both = {**data, **guitars}
-        held["Held-out pairs of instrument and pitch, heard soundfonts and real guitars"] = [
-            both[key] for key in parted if both[key].annotations.labels.get("pitch") and both[key].annotations.labels.get("instrument")
-        ]
+        asked = [{**data, **load("guitar-notes")}[key] for key in parted]
+        held["Held-out pairs of instrument and pitch, heard soundfonts and real guitars"] = asked
     made, goals = [], []
     for place, entries in held.items():
         vectors = {view: unit(embed_entries(f"gliss-diverse-{view}", entries)) for view in VIEWS}
@@ -221,12 +231,16 @@ def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
             for label, held_by in same.items():
                 shares, _ = precision(scores, held_by)
                 low, high = bootstrap(shares, np.arange(len(shares)), seed=SEED)
-                value[system, label] = float(shares.mean())
-                made.append(Row(place, system, f"precision@10, same {label}", value[system, label], len(shares), low=low, high=high))
-        for label, held_by in same.items():
-            made.append(Row(place, "chance", f"precision@10, same {label}", float(precision(scores, held_by)[1].mean()), len(entries)))
-            plain, best = value["plain (all views alike)", label], value[f"{'pitch' if label == 'pitch' else 'timbre'}=1.0", label]
-            goals.append({"issue_line": f"{place}: same {label}, weighted above plain", "goal": 0, "value": best - plain, "met": best > plain})
+                found = {"mean": float(shares.mean()), "low": low, "high": high}
+                value[system, label] = found["mean"]
+                made.append(ranged(place, system, f"precision@10, same {label}", found, len(shares)))
+        for label, view in (("pitch", "pitch"), ("instrument", "timbre")):
+            chance = precision(scores, same[label])[1]
+            made.append(Row(place, "chance", f"precision@10, same {label}", float(chance.mean()), len(chance)))
+            apart = value[f"{view}=1.0", label] - value["plain (all views alike)", label]
+            goals.append(
+                goal(f"{place}: precision@10 of the same {label} by {view}=1.0, above plain", 0, apart, apart > 0)
+            )
     return made, goals
 
 
@@ -249,20 +263,23 @@ def precision(scores: Array, labels: NDArray[np.str_]) -> tuple[Array, Array]:
     return np.take_along_axis(same, ranked, 1).mean(1)[kept], (same.sum(1) / (len(labels) - 1))[kept]
 
 
+def all_of(made: Callable[..., Iterator[Run]], *of: object) -> list[Run]:
+    """Make all of several cells."""
+    return [*made(*of)]
+
+
 def fill(names: list[str], seeds: int) -> None:
     """Train all cells, the most telling first."""
-    steps: list[Callable[[], object]] = [lambda: [*notes()]]
+    steps: list[Callable[[], object]] = [partial(all_of, notes)]
     for name in names:
         for seed in range(seeds):
             for split in SETS[name].splits:
-                steps.append(lambda name=name, split=split, seed=seed: [*views(name, split, seed)])
+                steps.append(partial(all_of, views, name, split, seed))
                 for view in (LARGE, JOINT, "gated"):
                     made = joint if view == JOINT else cell
-                    steps.append(lambda made=made, name=name, split=split, seed=seed, view=view: made(name, split, seed, view))
+                    steps.append(partial(made, name, split, seed, view))
     if "instrument-mixtures" in names:
-        for one, change in SHAPES.items():
-            more = ("=".join(change),)
-            steps.append(lambda one=one, more=more: cell("instrument-mixtures", "official", 0, f"timbre, {one}", recipe="timbre", more=more))
+        steps += [partial(shape, "instrument-mixtures", "official", one) for one in SHAPES]
     for step in steps:
         step()
 
