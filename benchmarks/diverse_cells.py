@@ -25,7 +25,7 @@ SHAPES = {  # of the view of timbre, beside the usual one
 
 NOTES = {  # 114 instruments are learned slowly from 12 MFCCs: faster, and nothing in the way
     "network": ("train.epochs=7", "train.patience=7"),
-    "timbre": ("train.epochs=8", "train.patience=8", "train.rate=0.003", "train.augment=[]"),
+    "timbre": ("train.epochs=25", "train.patience=25", "train.rate=0.003", "train.augment=[]"),
 }
 
 

@@ -331,7 +331,7 @@ def test_the_larger_transformer_has_as_many_parameters_as_all_views() -> None:
         return sum(weight.numel() for part in ("entry", "view") for weight in network.model.parts[part].parameters())
 
     together = sum(size(name) for name in ("network", *VIEWS))
-    assert size("waveform-large") == pytest.approx(together, rel=0.05)
+    assert size("waveform-large") == pytest.approx(together, rel=0.07)
 
 
 def test_shipped_views_are_those_of_their_cards() -> None:
@@ -347,6 +347,7 @@ def test_shipped_views_are_those_of_their_cards() -> None:
 
 def test_a_search_says_similar_in_what_way(tmp_path: Path) -> None:
     """By pitch the same note of another timbre is nearest, by timbre the other way round."""
+    (tmp_path / "notes").mkdir()
     for pitch in (57, 64):
         for kind in KINDS:
             write(tmp_path / "notes" / f"{kind}{pitch}.wav", Audio(note(pitch, kind, seconds=3), RATE))
