@@ -251,7 +251,7 @@ def test_shipped_recipes_build_a_model_as_large_as_their_targets(name: str) -> N
     out = estimator.outputs(estimator.example()[0])
     targets = estimator.task.targets(Annotations(), estimator.times(48))
     assert out.shape == (*targets.shape, *([1] if estimator.task.pooled else []))
-    assert sum(weight.numel() for weight in estimator.model.parameters()) < 1_000_000
+    assert sum(weight.numel() for weight in estimator.model.parameters()) < 2_500_000
 
 
 HOSTILE = {

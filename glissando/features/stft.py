@@ -165,4 +165,6 @@ class SpectralPeaks(STFT):
         found = (magnitudes * (peak & loud))[:, :, : len(self.frequencies)]
         if self.count is not None and self.count < found.shape[2]:
             found = found * (found >= found.topk(self.count, 2).values[:, :, -1:])
-        return (found > 0).to(found.dtype) if self.binary else found
+        if not self.binary:
+            return found
+        return (found > 0).to(found.dtype) + (found - found.detach())  # (slopes are the magnitudes': straight through)
