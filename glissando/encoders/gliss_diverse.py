@@ -24,7 +24,7 @@ VIEWS = ("pitch", "timbre", "waveform", "neural")
 SAMPLE_RATE, DIM, PART = 16_000, 64, "view"  # as the recipes diverse/* have them
 DIGESTS = {
     "pitch": "3253d0d182e2666357639416879acd724a741abf87d8080a8bbf906950456564",
-    "timbre": "38713d873ea29f80e01ee245d01ab6a1bdbc5127df7c9b5588095a9b887dba0f",
+    "timbre": "d8a6f0f84acc9953c89cb0ca53a97519fa2012d35b0e4ba85e7c3d150586584c",
     "waveform": "ff9d82142c43ae0e09181ea72236909323ba947b6c5876505d577f3370c982a2",
     "neural": "78b08364dc3883a9492af91514f1517dd2b5e048583840e7a99acc06e0c2c8ec",
 }
