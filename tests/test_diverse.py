@@ -291,7 +291,7 @@ def test_frozen_views_are_fused_by_a_recipe(views: Path, notes: Path, tmp_path: 
         changes = [
             "task={classes: {label: class}}", f"data.name={notes}", "data.also=[]", "data.split=fold", "data.fold=1",
             "data.group=entry", f"feature.neuralogram.weights={views}", "model.head=[{linear: {units: 2}}]",
-            "train.epochs=3", *parts,
+            "train.epochs=3", "train.rate=0.03", *parts,
         ]  # fmt: skip
         run = train(load_recipe(f"diverse/{name}", changes=changes), tmp_path / name, accelerator="cpu")
         assert run.result()["metrics"]["accuracy"]["mean"] > 0.9
