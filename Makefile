@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec bench-generation bench-diverse peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec bench-generation bench-bottlenecks bench-diverse peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -82,9 +82,13 @@ bench-chords: $(VENV)/.dev
 bench-codec: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python codec.py $(if $(RUN),--run "$(abspath $(RUN))") $(QUICK)
 
-# After trainings of generate/tokens, generate/flow and generate/gan: make bench-generation TOKENS=DIR FLOW=DIR GAN=DIR, or some of them
+# After trainings of generate/tokens, generate/flow, generate/gan and, for the speed of flattened codes, generate/tokens-book: make bench-generation TOKENS=DIR FLOW=DIR GAN=DIR FLATTENED=DIR, or some of them
 bench-generation: $(VENV)/.dev
-	cd benchmarks && ../$(BIN)/python generation.py $(if $(TOKENS),--tokens "$(abspath $(TOKENS))") $(if $(FLOW),--flow "$(abspath $(FLOW))") $(if $(GAN),--gan "$(abspath $(GAN))") $(QUICK)
+	cd benchmarks && ../$(BIN)/python generation.py $(if $(TOKENS),--tokens "$(abspath $(TOKENS))") $(if $(FLOW),--flow "$(abspath $(FLOW))") $(if $(GAN),--gan "$(abspath $(GAN))") $(if $(FLATTENED),--flattened "$(abspath $(FLATTENED))") $(QUICK)
+
+# After trainings of codec/gliss-codec, codec/vae ...: make bench-bottlenecks RUNS="none=DIR gaussian=DIR"
+bench-bottlenecks: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python bottlenecks.py $(RUNS) $(QUICK)
 
 # Hours of one core if all is to be trained; resumes, cell by cell. With MADE=--made: what the cells that are there tell.
 bench-diverse: $(VENV)/.dev

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from glissando import encoders
+from glissando import encoders, latent  # noqa: F401  (registers gliss-mixing)
 
 ROOT = Path(__file__).parents[1]
 STRICT, TOLERANT = "strict, 8%, k=5", "octaves forgiven, 8%, k=5"

@@ -129,10 +129,14 @@ def test_reach_of_what_sees_everything_is_none() -> None:
         assert reach(build({"part": layer}, torch.empty(1, 16, 8))) is None
 
 
-def test_both_sides_learn_from_one_number() -> None:
+@pytest.mark.parametrize("sizes", [[128], []])  # waveforms, log-magnitudes
+def test_both_sides_learn_from_one_number(sizes: list[int]) -> None:
     torch.manual_seed(0)
-    adversary = Adversary(channels=2, sizes=[128], weight=0.5)
-    real, made = noise(0.1), noise(0.1, seed=1).requires_grad_()
+    adversary = Adversary(channels=2, sizes=sizes, weight=0.5)
+    real, made = noise(0.1), noise(0.1, seed=1)
+    if not sizes:
+        real, made = (LogSTFT(RATE)(one) for one in (real, made))
+    made.requires_grad_()
     loss = adversary(real, made)
     loss.backward()
     assert made.grad is not None and made.grad.abs().sum() > 0

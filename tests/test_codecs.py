@@ -364,6 +364,19 @@ def test_a_codec_of_waveforms_trains_against_discriminators(tones: Path, tmp_pat
         assert codec.decode(whole, samples=waveform.shape[1]).shape == waveform.shape
 
 
+def test_a_codec_of_spectra_goes_on_against_a_discriminator(tones: Path, tmp_path: Path) -> None:
+    begun = train(load_recipe(write_recipe(tmp_path / "small.yaml", small(tones))), tmp_path / "run")
+    content = small(tones)
+    content["paradigm"] = {"codec": {"freeze": ["encoder"], "adversary": {"channels": 2, "sizes": []}}}
+    content["train"] |= {"epochs": 1, "start": str(begun.folder)}
+    made = train(load_recipe(write_recipe(tmp_path / "judged.yaml", content)), tmp_path / "judged")
+    before, after = (codecs.load("gliss-codec", weights=run.folder) for run in (begun, made))
+    with torch.inference_mode():
+        latents = before(sound(before.card))
+        assert torch.equal(latents, after(sound(after.card))), "the encoder stays as it is"
+        assert not torch.equal(before.decode(latents), after.decode(latents))
+
+
 @pytest.mark.parametrize("name", [name for name in shipped() if name.startswith("codec/")])
 def test_shipped_recipes_build(name: str) -> None:
     if name in ("codec/vq-vae", "codec/soundstream"):
@@ -377,7 +390,7 @@ def test_shipped_recipes_build(name: str) -> None:
     ("change", "sentence"),
     [
         ("paradigm.codec.freeze=[encoder, decoder]", "nothing to learn"),
-        ("paradigm.codec.adversary={}", "an adversary judges waveforms"),
+        ("paradigm.codec.adversary={}", "of log-stft, say sizes: []"),
         ("feature={log-mel: {sample_rate: 16000, n_fft: 1024, hop: 256, bands: 513}}", "turned back into sound"),
         ("model.bottleneck={linear: {units: 16}}", "the second of which is a bottleneck"),
         ("model.bottleneck={vq: {size: 1}}", "size must be at least 2"),

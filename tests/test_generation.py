@@ -124,6 +124,14 @@ def test_conditions(notes: Path) -> None:
     assert Conditions({}, 4).numbers({}) == [0, 0, 0]
 
 
+def test_words_of_instruments() -> None:
+    names = ["classical guitar", "electric guitar", "guitar harmonics", "violin"]
+    conditions = Conditions({"instrument": names}, 4)
+    assert conditions.instruments("guitar") == names[:3] and conditions.instruments("Electric Guitar") == names[1:2]
+    assert conditions.instruments("violin") == ["violin"]
+    assert conditions.instruments("viol") == ["viol"], "parts of words mean nothing"
+
+
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [

@@ -15,10 +15,9 @@ from glissando import encoders
 from glissando.data import Annotations, ArrayWriter, DataSet, FeatureCache, Views, write_pyjama
 from glissando.errors import RecipeError
 from glissando.features import LogMel
-from glissando.nn import Patches, build
+from glissando.nn import Patches, build, covariance_term, variance_term
 from glissando.training import Contrastive, Masked, VICReg, evaluate, load_recipe, resume, train
 from glissando.training.augment import AUGMENTATIONS
-from glissando.training.vicreg import covariance_term, variance_term
 
 LOG_MEL = {"log-mel": {"sample_rate": RATE, "n_fft": 512, "hop": HOP, "bands": 24}}
 

@@ -15,6 +15,7 @@ from .options import DeviceOption, clock, console
 
 if TYPE_CHECKING:
     from ..audio import Audio
+    from ..codecs import Codec
     from ..latent import Expression, Latents
 
 FILES, SECONDS = 200, 10.0  # of a folder, and of each of its files
@@ -34,6 +35,15 @@ def bend(
     expression: Annotated[
         str, typer.Option("--expr", "-e", metavar="EXPRESSION", help='Such as "z + 0.8*(wet - dry)".')
     ] = "z",
+    towards: Annotated[
+        str | None,
+        typer.Option(
+            "--towards", metavar="DIR", help="Take on the style of a folder, file or data set.", show_default=False
+        ),
+    ] = None,
+    amount: Annotated[
+        float | None, typer.Option("--amount", min=-MOST, max=MOST, help="How far --towards goes.", show_default="0.5")
+    ] = None,
     adds: Annotated[
         list[str] | None,
         typer.Option("--add", metavar="NAME=STRENGTH", help="A direction; see gliss direction.", show_default=False),
@@ -58,12 +68,15 @@ def bend(
     numbers, + - * /, parentheses, and mix(a, b, share), slerp(a, b, share), average(a, b, ...), swap(content, style),
     mean(z), std(z), reverse(z), shift(z, seconds), stretch(z, factor), quantise(z, step), clip(z, low, high),
     noise(z, amount, seed=0), sort(z). Where lengths differ, the shorter sound is filled up with silence.
+    What comes of it is moved --towards a style, then by --add, then by --knob.
     """
     from .. import codecs
     from ..audio import read, write
-    from ..latent import Expression, load_direction, load_knobs, moved
+    from ..latent import Expression, Space, load_direction, load_knobs, moved, restyle
     from ..latent import bend as bent_by
 
+    if amount is not None and towards is None:
+        raise typer.BadParameter("says how far --towards goes; name a folder by that", param_hint="--amount")
     read_expression = Expression(expression)
     named = [_named(one, "--add", "reverb=0.7") for one in adds or ()]
     knobs_told = [_knob(one) for one in turns or ()]
@@ -74,8 +87,11 @@ def bend(
     made = codecs.load(codec, weights=weights, device=device, trusted=trusted)
     turned = [(load_knobs(method, made.card), number, turn) for method, number, turn in knobs_told]
     added = [(load_direction(name, made.card), strength) for name, strength in named]
+    style, space = None if towards is None else _style(made, towards), Space.of(made)
 
     def _then(z: Latents) -> Latents:
+        if style is not None:
+            z = restyle(z, style, 0.5 if amount is None else amount, space=space)
         for direction, strength in added:
             z = moved(direction, z, strength)
         for knobs, number, turn in turned:
@@ -122,6 +138,20 @@ def _read(path: Path) -> list[Audio]:
     if not path.is_dir():
         return [read(path)]
     return [one.read(0.0, SECONDS) for one in recordings(path)[:FILES]]
+
+
+def _style(codec: Codec, name: str) -> Latents:
+    """Hear what a style is of."""
+    from ..data import Recording, recordings
+    from ..latent import hear
+    from .train import progress_bars
+
+    sounds = (
+        [Recording(name, Path(name))] if Path(name).is_file() and Path(name).suffix != ".pyjama" else recordings(name)
+    )
+    with progress_bars() as progress:
+        heard, _ = hear(codec, sounds, most=FILES, progress=lambda done, total: progress("sounds", done, total))
+    return heard
 
 
 def _named(text: str, option: str, example: str) -> tuple[str, float]:

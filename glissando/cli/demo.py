@@ -55,8 +55,8 @@ def demo(
     _table(library, seed, nominal, ratio=RATIO, title=f"Similar to {seed.stem}, but {RATIO - 1:.0%} faster")
     page = out / "map.html"
     with console.status("Drawing the map (UMAP) ..."):
-        picture = write_map(library, page)
-    console.print(f"Map: [bold]{page}[/] (open it and click to play) and {picture}", soft_wrap=True, highlight=False)
+        told = write_map(library, page)
+    console.print(f"Map: [bold]{page}[/]; {told}", soft_wrap=True, highlight=False)
     gliss = "gliss" if shutil.which("gliss") else os.path.relpath(sys.argv[0])
     console.print(
         f"Now your own music:  [bold]{gliss} index ~/Music[/]  then  [bold]{gliss} search SONG --faster 1.15[/]",

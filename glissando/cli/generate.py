@@ -58,16 +58,18 @@ def generate(
 ) -> None:
     """Make notes of an instrument at a pitch: WAV files and a sheet of their spectrograms.
 
-    What is not said is the generator's to choose.
+    What is not said is the generator's to choose. A word that several instruments share (guitar) takes them in turn.
     """
     from .. import training
     from .train import progress_bars
 
     generator = training.Generator.open(run)
     wanted = {"instrument": instrument, "pitch": pitch, "loudness": loudness}
+    meant = generator.paradigm.conditions.instruments(instrument) if instrument else [None]
+    asked = [{**wanted, "instrument": meant[turn % len(meant)]} for turn in range(count)]
     with progress_bars() as progress:
         made = generator.generate(
-            [wanted] * count, seconds=seconds, seed=seed, guidance=guidance,
+            asked, seconds=seconds, seed=seed, guidance=guidance,
             told=lambda done: progress("sounds", done, count), **options_of(how),
         )  # fmt: skip
     name = "-".join(value.replace(" ", "-") for value in wanted.values() if value) or "note"

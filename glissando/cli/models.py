@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and fet
 @app.command("list")
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """List the encoders: licence, size, space, and whether the weights are here."""
-    from .. import encoders
+    from .. import encoders, latent  # noqa: F401  (registers gliss-mixing)
 
     rows: list[dict[str, Any]] = [
         {
@@ -59,7 +59,7 @@ def get(
     ] = None,
 ) -> None:
     """Fetch the weights of an encoder, check them and keep them in the cache."""
-    from .. import encoders
+    from .. import encoders, latent  # noqa: F401  (registers gliss-mixing)
 
     card = encoders.card(name)
     if card.notice:

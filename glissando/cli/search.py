@@ -37,6 +37,16 @@ def search(
             show_default=False,
         ),
     ] = None,
+    completes: Annotated[
+        str | None,
+        typer.Option(
+            "--completes",
+            metavar="LOOP",
+            help="What is in the mix QUERY beside LOOP, which is as loud there; without QUERY, what the library has on "
+            "the average and LOOP has not. Needs a block of gliss-mixing.",
+            show_default=False,
+        ),
+    ] = None,
     faster: Annotated[
         float | None,
         typer.Option("--faster", metavar="RATIO", help="Similar but faster: 1.15 is 15 % faster.", show_default=False),
@@ -123,6 +133,7 @@ def search(
         *(queries or []),
         minus=minus or [],
         text=text or [],
+        completes=completes,
         tempo_ratio=_ratio(faster, slower),
         tempo=tempo,
         key=key,

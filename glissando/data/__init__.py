@@ -10,10 +10,11 @@ from .cards import Card, card, names
 from .combinations import split_combinations
 from .dataset import DataSet, Entry, data_folder, load
 from .midi import read_notes, read_score
+from .official_splits import official, official_fold, official_folds
 from .patches import Patches, no_targets
 from .pyjama import read_pyjama, write_pyjama
 from .recordings import Recording, joined, of_data, recordings
-from .splits import Split, folds, official, official_fold, official_folds, split_by
+from .splits import Split, folds, split_by
 from .store import ArrayInfo, ArrayStore, ArrayWriter
 from .views import Views
 

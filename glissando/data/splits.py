@@ -17,7 +17,6 @@ from .annotations import COMBINATION, GROUPS
 from .dataset import DataSet
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
-SPLIT, FOLD = "split", "fold"  # labels that official layouts give
 
 
 @dataclass(frozen=True)
@@ -232,92 +231,7 @@ def folds(data: DataSet, count: int, group: str | None = None, *, seed: int = 0)
             f"({group or 'entries'}) and 3 folds are the least"
         )
     dealt = _deal(groups, {str(i): len(data) / count for i in range(count)})
-    return _rotated(data, [dealt[str(i)] for i in range(count)], group, "random", seed)
-
-
-def official(data: DataSet) -> Split:
-    """Take the split that the publishers of a data set made.
-
-    Parameters
-    ----------
-    data : DataSet
-        Entries have a label ``split``: train, valid, test; others are left out.
-
-    Returns
-    -------
-    Split
-        Parts in the order train, valid, test.
-
-    Raises
-    ------
-    RecipeError
-        If they made none.
-    """
-    parts: dict[str, list[str]] = {name: [] for name in FRACTIONS}
-    for key, entry in data.items():
-        for name in entry.annotations.labels.get(SPLIT, ()):
-            if name in parts:
-                parts[name].append(key)
-    if not parts["train"] or not parts["test"]:
-        raise RecipeError(
-            f"data set {data.name}: has no official split; draw one by group: "
-            f"{', '.join(data.group_kinds()) or 'it names no groups'}"
-        )
-    return Split(data.name, {name: tuple(keys) for name, keys in parts.items() if keys})
-
-
-def official_fold(data: DataSet, fold: str) -> Split:
-    """Take one of the folds that the publishers of a data set made for the test, and train on all others.
-
-    Parameters
-    ----------
-    data : DataSet
-        Entries have a label ``fold``.
-    fold : str
-        Its name.
-
-    Returns
-    -------
-    Split
-        Parts train and test.
-
-    Raises
-    ------
-    RecipeError
-        If there is no such fold, or no other.
-    """
-    parts = _by_fold(data)
-    train = [key for name, keys in parts.items() if name != fold for key in keys]
-    if fold not in parts or not train:
-        named = ", ".join(sorted(parts, key=_in_numbers)) or "none"
-        raise RecipeError(f"data set {data.name}: has no fold {fold!r} to test beside others; its folds: {named}")
-    return Split(
-        data.name, in_order(data, {"train": train, "test": parts[fold]}), None, f"official, fold {fold} for the test"
-    )
-
-
-def official_folds(data: DataSet) -> list[Split]:
-    """Take the folds that the publishers of a data set made.
-
-    Parameters
-    ----------
-    data : DataSet
-        Entries have a label ``fold``.
-
-    Returns
-    -------
-    list of Split
-        Fold i tests on part i and validates on the next one.
-
-    Raises
-    ------
-    RecipeError
-        If they made fewer than three.
-    """
-    parts = _by_fold(data)
-    if len(parts) < 3:
-        raise RecipeError(f"data set {data.name}: has {len(parts)} official folds; at least 3 are needed here")
-    return _rotated(data, [parts[name] for name in sorted(parts, key=_in_numbers)], None, "official")
+    return rotated(data, [dealt[str(i)] for i in range(count)], group, "random", seed)
 
 
 def checked_fractions(fractions: Mapping[str, float] | None) -> dict[str, float]:
@@ -344,18 +258,6 @@ def checked_fractions(fractions: Mapping[str, float] | None) -> dict[str, float]
     return fractions
 
 
-def _by_fold(data: DataSet) -> dict[str, list[str]]:
-    parts: dict[str, list[str]] = defaultdict(list)
-    for key, entry in data.items():
-        for name in entry.annotations.labels.get(FOLD, ()):
-            parts[name].append(key)
-    return parts
-
-
-def _in_numbers(name: str) -> tuple[int, str]:
-    return len(name), name
-
-
 def _grouped(data: DataSet, group: str | None, seed: int) -> list[list[str]]:
     if group is not None and group not in GROUPS:
         raise RecipeError(f"there is no kind of group {group!r}; there are {', '.join(GROUPS)}")
@@ -379,7 +281,7 @@ def _deal(groups: list[list[str]], wanted: Mapping[str, float]) -> dict[str, lis
     return parts
 
 
-def in_order(data: DataSet, parts: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+def in_order(data: DataSet, parts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Put keys in the order of the data.
 
     Parameters
@@ -398,13 +300,30 @@ def in_order(data: DataSet, parts: Mapping[str, list[str]]) -> dict[str, tuple[s
     return {name: tuple(sorted(keys, key=place.__getitem__)) for name, keys in parts.items()}
 
 
-def _rotated(
-    data: DataSet, parts: list[list[str]], group: str | None, origin: str, seed: int | None = None
+def rotated(
+    data: DataSet, parts: Sequence[Sequence[str]], group: str | None, origin: str, seed: int | None = None
 ) -> list[Split]:
+    """Let every part be tested once.
+
+    Parameters
+    ----------
+    data : DataSet
+        That was split.
+    parts : sequence of sequence of str
+        Keys of at least 3 parts.
+    group, origin, seed : str, str, int
+        See `Split`.
+
+    Returns
+    -------
+    list of Split
+        Fold i tests on part i and validates on the next one.
+    """
     made = []
     for i, test in enumerate(parts):
         valid = parts[(i + 1) % len(parts)]
         held = {*test, *valid}
-        chosen = {"train": [key for part in parts for key in part if key not in held], "valid": valid, "test": test}
+        train = [key for part in parts for key in part if key not in held]
+        chosen: dict[str, Sequence[str]] = {"train": train, "valid": valid, "test": test}
         made.append(Split(data.name, in_order(data, chosen), group, f"{origin} fold {i + 1} of {len(parts)}", seed))
     return made

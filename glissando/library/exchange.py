@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -243,29 +244,37 @@ def _list_column(vectors: NDArray[np.float32]) -> pa.Array:
 
 
 def block_matrix(
-    store: Store, blocks: Iterable[str], weights: dict[str, float]
+    store: Store, weights: Mapping[str, float], *, moments: bool = False
 ) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:
-    """Join blocks into one vector per track, as a search with these weights would compare them.
+    """Join blocks into one vector per track or moment, as a search with these weights would compare them.
 
     Parameters
     ----------
     store : Store
         The library's tables.
-    blocks : iterable of str
-        Which blocks.
-    weights : dict of str to float
-        Weight of every block.
+    weights : mapping of str to float
+        Block to weight.
+    moments : bool
+        Segments of 15 s in the place of tracks.
 
     Returns
     -------
-    tracks : list of dict
-        Path, artist, title, tempo, key and duration.
-    vectors : ndarray, shape=(tracks, dim)
-        Blocks scaled by the root of their weight, side by side; tracks that lack one are left out.
+    rows : list of dict
+        Id, path, artist, title, tempo, key and duration; of moments also start and end. By path and start.
+    vectors : ndarray, shape=(rows, dim)
+        Blocks scaled by the root of their weight, side by side; rows that lack one are left out.
     """
-    names = [*blocks]
-    present = " AND ".join(f"{block} IS NOT NULL" for block in names)
-    columns = ["path", "artist", "title", "tempo", "key", "duration"]
-    table = store.rows("tracks", [*columns, *names], present).sort_by("path")
-    joined = [np.sqrt(weights[block]) * matrix(table[block]) for block in names]
-    return table.select(columns).to_pylist(), np.concatenate(joined, axis=1)
+    present = " AND ".join(f"{block} IS NOT NULL" for block in weights)
+    columns = ["id", "path", "artist", "title", "tempo", "key", "duration"]
+    if moments:
+        of_track = {row["id"]: row for row in store.rows("tracks", columns).to_pylist()}
+        table = store.rows("segments", ["id", "track_id", "start", "end", *weights], present)
+        table = table.filter(pa.compute.is_in(table["track_id"], pa.array([*of_track], pa.utf8())))
+        cut = table.select(["id", "track_id", "start", "end"]).to_pylist()
+        rows = [{**of_track[row.pop("track_id")], **row} for row in cut]
+    else:
+        table = store.rows("tracks", [*columns, *weights], present)
+        rows = table.select(columns).to_pylist()
+    joined = np.concatenate([np.sqrt(weight) * matrix(table[block]) for block, weight in weights.items()], axis=1)
+    order = sorted(range(len(rows)), key=lambda i: (rows[i]["path"], rows[i].get("start", 0)))
+    return [rows[i] for i in order], joined[order]

@@ -16,6 +16,7 @@ from . import vector_index
 from .arrays import array_hash, embed_array, put_arrays
 from .blocks import DEFAULT_BLOCKS, Block, encoder_blocks
 from .chords import parse_progression
+from .completing import completing
 from .embedding import Embedded, Embedder, embed_file, load_embedder
 from .ingest import IngestReport, Progress, ingest
 from .keys import in_key, parse_key
@@ -208,6 +209,7 @@ class Library:
         *seeds: SeedLike,
         minus: Sequence[SeedLike] = (),
         text: str | Sequence[str] = (),
+        completes: SeedLike | None = None,
         tempo_ratio: float = 1.0,
         tempo: float | str | tuple[float, float] | None = None,
         key: str | int | None = None,
@@ -237,6 +239,9 @@ class Library:
             Seeds to move away from.
         text : str or sequence of str
             Seeds in words, for a library with a block of an encoder that reads, such as clap.
+        completes : str, Path or Audio, optional
+            Find what is missing from this sound until it is the mix that the seeds are, in which it is as loud; without
+            seeds, until it has what the library has on the average. Needs a block of gliss-mixing.
         tempo_ratio : float
             Wanted tempo over that of the seeds: 1.15 is 15 % faster; translates the rhythm block.
         tempo : float, str or (float, float), optional
@@ -302,6 +307,11 @@ class Library:
             any_tempo=any_tempo,
         )
         self._check_blocks(query.weights)
+        if completes is not None:
+            if minus or text:
+                raise QueryError("what completes a sound is told by mixes alone; leave out minus and text")
+            target = completing(self, completes, seeds, query)
+            return search(self.store, target, in_key(self.store, query, []), self._weights(target.vectors, {}))
         plus, away = ([self._seed(seed) for seed in some] for some in (seeds, minus))
         query = in_key(self.store, query, [*zip(seeds, plus, strict=True)])
         read = text_seeds(self.store, [text] if isinstance(text, str) else text, query, self.embedder)

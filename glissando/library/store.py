@@ -171,6 +171,27 @@ class Store:
             self._blocks.add(pa.Table.from_pylist([row], schema=BLOCK_SCHEMA))
         self._known_blocks = None
 
+    def beside(self, name: str, schema: pa.Schema | None = None) -> Any:
+        """Open a table beside the three, of what can be made again, such as the layout of a map.
+
+        Parameters
+        ----------
+        name : str
+            Of the table.
+        schema : Schema, optional
+            Of a new and empty one, in the place of what is there.
+
+        Returns
+        -------
+        Table or None
+            None if there is none.
+        """
+        with explained(self.location):
+            there = name in self._db.list_tables().tables
+            if schema is not None:
+                return self._db.create_table(name, schema=schema, mode="overwrite" if there else "create")
+            return self._db.open_table(name) if there else None
+
     def add_columns(self) -> None:
         """Add the columns that came with a later version than the library."""
         with self._changing():

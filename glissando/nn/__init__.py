@@ -27,6 +27,7 @@ from .stepping import Stepwise, steps
 from .time_embedding import TimeEmbedding
 from .transformer import Transformer
 from .unet import UNet2d
+from .vicreg import covariance_term, variance_term
 from .wavenet import WaveNet
 from .wiring import Film
 
@@ -72,6 +73,7 @@ __all__ = [
     "conv_band_max",
     "convolution",
     "cosine_schedule",
+    "covariance_term",
     "denoise",
     "draw",
     "from_mu_law",
@@ -86,4 +88,5 @@ __all__ = [
     "on_the_circle",
     "on_the_line",
     "steps",
+    "variance_term",
 ]

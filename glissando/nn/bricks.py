@@ -40,6 +40,25 @@ class LogMagnitude(nn.Module):
         return x.abs().mul(10).log1p()
 
 
+class Exponential(nn.Module):
+    """``exp(x)``, held within bounds: logarithms of magnitudes become magnitudes, which add up where sounds do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Undo a logarithm.
+
+        Parameters
+        ----------
+        x : Tensor
+            Of the order of 1.
+
+        Returns
+        -------
+        Tensor
+            Positive, same shape.
+        """
+        return x.clamp(-15, 8).exp()
+
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
     "relu": nn.ReLU,
@@ -50,6 +69,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "log": LogMagnitude,
+    "exp": Exponential,
 }
 
 

@@ -18,6 +18,7 @@ from .generator import Generator
 from .leaderboard import SHOWN as SHOWN_METRICS
 from .leaderboard import Cell, Leaderboard
 from .masked import Masked
+from .mixing import Mixing, Mixtures
 from .mixup import Mask, Mixup
 from .network import Network
 from .paradigm import PARADIGMS, Paradigm
@@ -54,6 +55,8 @@ __all__ = [
     "Leaderboard",
     "Mask",
     "Masked",
+    "Mixing",
+    "Mixtures",
     "Mixup",
     "Network",
     "Paradigm",

@@ -14,12 +14,13 @@ MATCHING = 10.0  # weight of what the discriminators' layers say of both sounds,
 
 
 class Judge(nn.Module):
-    """One discriminator: convolutions over a complex spectrum.
+    """One discriminator: convolutions over a spectrum.
 
     Parameters
     ----------
     size : int
-        Of the window, in samples; the hop is a quarter.
+        Of the window, in samples, through which it hears waveforms; the hop is a quarter. 0 for log-magnitudes, which
+        it hears as they are.
     channels : int
         Of its layers.
     """
@@ -30,27 +31,29 @@ class Judge(nn.Module):
         super().__init__()
         self.size = size
         self.register_buffer("window", torch.hann_window(size), persistent=False)
-        steps = [(2, channels, 1), (channels, channels, 2), (channels, channels, 2)]
+        steps = [(2 if size else 1, channels, 1), (channels, channels, 2), (channels, channels, 2)]
         self.layers = nn.ModuleList(
             weight_norm(nn.Conv2d(before, after, (9, 3), (stride, 1), (4, 1))) for before, after, stride in steps
         )
         self.verdict = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
-    def forward(self, waveform: Tensor) -> list[Tensor]:
+    def forward(self, sound: Tensor) -> list[Tensor]:
         """Judge sounds.
 
         Parameters
         ----------
-        waveform : Tensor, shape=(batch, samples)
-            At least as long as the window.
+        sound : Tensor, shape=(batch, samples) or (batch, 1, bins, frames)
+            Waveforms at least as long as the window, or log-magnitudes.
 
         Returns
         -------
         list of Tensor
             What each layer says, the verdict last: above 0 for real.
         """
-        spectrum = torch.stft(waveform, self.size, self.size // 4, window=self.window, return_complex=True)
-        x, said = torch.view_as_real(spectrum).permute(0, 3, 1, 2) / self.size**0.5, []
+        x, said = sound, []
+        if self.size:
+            spectrum = torch.stft(sound, self.size, self.size // 4, window=self.window, return_complex=True)
+            x = torch.view_as_real(spectrum).permute(0, 3, 1, 2) / self.size**0.5
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
             said.append(x)
@@ -68,7 +71,7 @@ class Adversary(nn.Module):
     channels : int
         Of their layers.
     sizes : sequence of int
-        Of their windows, in samples.
+        Of their windows, in samples; none for one discriminator of log-magnitudes.
     weight : float
         Of the adversarial loss, beside the spectral one.
 
@@ -79,18 +82,18 @@ class Adversary(nn.Module):
 
     def __init__(self, *, channels: int = 16, sizes: Sequence[int] = (2048, 1024, 512), weight: float = 0.1) -> None:
         super().__init__()
-        if channels < 1 or not sizes or min(sizes) < 16 or not weight > 0:
+        if channels < 1 or min(sizes, default=16) < 16 or not weight > 0:
             raise ValueError("an adversary wants channels, sizes of at least 16 samples, and a weight above 0")
-        self.weight = weight
-        self.judges = nn.ModuleList(Judge(int(size), channels) for size in sizes)
+        self.weight, self.waves = weight, bool(sizes)
+        self.judges = nn.ModuleList(Judge(int(size), channels) for size in sizes or [0])
 
     def forward(self, real: Tensor, made: Tensor) -> Tensor:
         """Compute what both sides learn by.
 
         Parameters
         ----------
-        real, made : Tensor, shape=(batch, samples)
-            Sounds and their reconstructions.
+        real, made : Tensor, shape=(batch, samples) or (batch, 1, bins, frames)
+            Sounds and their reconstructions, as of `Judge`.
 
         Returns
         -------

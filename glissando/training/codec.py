@@ -49,7 +49,7 @@ class Autoencoding(Paradigm):
     freeze : sequence of str
         Parts that stay as they are, for runs that begin with another's weights (``train.start``).
     adversary : mapping, optional
-        Arguments of `Adversary`, for waveforms.
+        Arguments of `Adversary`; without ``sizes`` it judges log-magnitudes, with them waveforms.
     excerpt : float, optional
         Seconds from the middle of longer recordings that are looked at; all of them if None.
     """
@@ -80,9 +80,9 @@ class Autoencoding(Paradigm):
             raise ValueError("the weight of the bottleneck must not be below 0")
         self.weight, self.excerpt = bottleneck, excerpt
         self.waves = isinstance(feature, Waveform)
-        if adversary is not None and not self.waves:
-            raise ValueError("an adversary judges waveforms; the feature is none")
         self.adversary = None if adversary is None else Adversary(**adversary)
+        if self.adversary is not None and self.adversary.waves != self.waves:
+            raise ValueError("the sizes of an adversary's windows are for waveforms; of log-stft, say sizes: []")
         self.spectra = LogSTFT(feature.sample_rate)
         self.silence: Tensor
         self.register_buffer("silence", feature.silence()[None], persistent=False)
@@ -182,7 +182,8 @@ class Autoencoding(Paradigm):
         made = model.run(squeezed.latents, "decoder")
         loss = self._distance(x, made) + self.weight * squeezed.cost
         if self.adversary is not None:
-            loss = loss + self.adversary(x[:, 0, 0], made[:, 0, 0].float())
+            pair = (x, made.float())
+            loss = loss + self.adversary(*((one[:, 0, 0] for one in pair) if self.waves else pair))
         return loss
 
     def observe(self, model: Model, batch: Batch) -> Tensor:

@@ -116,6 +116,24 @@ class Conditions(nn.Module):
                 raise ModelError(f"a generator is told {', '.join(FIELDS)}; there is no {field!r}")
         return [self._number(field, wanted.get(field)) for field in FIELDS]
 
+    def instruments(self, words: str) -> list[str]:
+        """Find the instruments that words may mean.
+
+        Parameters
+        ----------
+        words : str
+            A name, or words that names hold, such as "guitar".
+
+        Returns
+        -------
+        list of str
+            The name alone if it is one; those that hold all the words; the words as they are if there are none.
+        """
+        names = self.vocabulary["instrument"]
+        if words in names:
+            return [words]
+        return [name for name in names if {*words.lower().split()} <= {*name.lower().split()}] or [words]
+
     def dropped(self, numbers: Tensor, share: float) -> Tensor:
         """Forget some of the classes, so that a model learns to do without.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import DataSet, folds, official
-from ..data.splits import FOLD
+from ..data.official_splits import FOLD
 from ..errors import RecipeError
 from ..metrics import label_metrics
 

@@ -53,7 +53,7 @@ class Tokens(Generative):
     """
 
     goal = "accuracy"
-    options: ClassVar[Mapping[str, float]] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "remember": 1}
+    options: ClassVar[Mapping[str, float]] = {"temperature": 1.0, "top_k": 0, "top_p": 0.8, "remember": 1}
     guidance: ClassVar[float] = 2.0
 
     def __init__(

@@ -17,7 +17,7 @@ from pydantic import Field
 from ..data import Annotations, DataSet, Entry, Failure, Recording, joined, recordings, split_by
 from ..data import card as describe
 from ..data import names as data_names
-from ..data.splits import SPLIT
+from ..data.official_splits import SPLIT
 from ..encoders import card as encoder_card
 from ..errors import RecipeError
 from ..latent import (

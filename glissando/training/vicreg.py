@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from ..nn import covariance_term, variance_term
 from .paradigm import PARADIGMS
 from .views import SAME, OfViews, led
-
-EPSILON = 1e-4  # beside a variance, whose root is taken
 
 
 @PARADIGMS.register("vicreg")
@@ -80,38 +78,3 @@ class VICReg(OfViews):
             terms = self.variance * variance_term(one) + self.covariance * covariance_term(one)
             loss = loss + terms / expanded.shape[1]
         return loss
-
-
-def variance_term(z: Tensor) -> Tensor:
-    """Mean amount by which the standard deviations of dimensions fall short of 1.
-
-    Parameters
-    ----------
-    z : Tensor, shape=(batch, dim)
-        Vectors.
-
-    Returns
-    -------
-    Tensor
-        One number; 0 where all dimensions vary enough.
-    """
-    return torch.relu(1 - (z.var(0, correction=0) + EPSILON).sqrt()).mean()
-
-
-def covariance_term(z: Tensor) -> Tensor:
-    """Sum of the squared covariances of different dimensions, over their number.
-
-    Parameters
-    ----------
-    z : Tensor, shape=(batch, dim)
-        Vectors.
-
-    Returns
-    -------
-    Tensor
-        One number; 0 where dimensions say different things.
-    """
-    centred = z - z.mean(0)
-    covariance = centred.T @ centred / len(z)
-    others: Tensor = covariance.square().sum() - covariance.diagonal().square().sum()
-    return others / z.shape[1]
