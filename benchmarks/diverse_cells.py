@@ -83,7 +83,7 @@ def cell(name: str, split: str, seed: int, view: str, *, recipe: str = "", more:
         f"train.seed={seed}",
         *more,
     ]
-    if recipe == "gated":
+    if recipe in ("fused", "gated"):
         changes += [f"feature.neuralogram.weights={place.parent}", "train.epochs=40", "train.patience=40"]
     if recipe == "neural":
         changes.append(f"feature.neuralogram.run={place.parent / 'network'}")

@@ -57,7 +57,8 @@ class Gate(nn.Module):
         Tensor, shape=(..., dim)
             Every part times its weight.
         """
-        return (x.unflatten(-1, (self.parts, -1)) * self.weights(x)[..., None]).flatten(-2)
+        weighed = x.reshape(*x.shape[:-1], self.parts, -1) * self.weights(x)[..., None]
+        return weighed.flatten(-2)
 
 
 @BRICKS.register("gate")

@@ -107,7 +107,7 @@ class Transformer(Conditioned):
         dim: int,
         depth: int,
         heads: int,
-        head_dim: int,
+        head_dim: int | None = None,
         expansion: int,
         positions: str,
         max_frames: int,
@@ -120,7 +120,8 @@ class Transformer(Conditioned):
         film_dim: int | None = None,
     ) -> None:
         super().__init__(uses)
-        self.dim, self.head_dim, self.positions, self.causal = dim, head_dim, positions, causal
+        self.dim, self.head_dim = dim, dim // heads if head_dim is None else head_dim
+        self.positions, self.causal = positions, causal
         self.enter = nn.Identity() if inputs == dim else nn.Linear(inputs, dim)
         self.token = nn.Parameter(nn.init.normal_(torch.empty(1, 1, dim), std=0.02)) if token else None
         self.table: nn.Parameter | None = None
@@ -130,7 +131,7 @@ class Transformer(Conditioned):
             self.table = nn.Parameter(torch.zeros(heads, 2 * max_distance + 1))
         film = None if film_dim is None or uses is None else (uses, film_dim)
         self.blocks = nn.ModuleList(
-            _Block(dim, heads, head_dim, expansion, dropout, context_dim, film) for _ in range(depth)
+            _Block(dim, heads, self.head_dim, expansion, dropout, context_dim, film) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(dim)
 
