@@ -316,11 +316,11 @@ def main() -> None:
 
 NOTES = [
     "A small part of what is asked of these trainings: one seed, and only the splits that the rows' n tells (mixtures: the official split, 120 clips; ESC-10: 80 clips a fold; "
-    "UrbanSound8K: fold 1 of three, if it is there); few epochs, on a core that others used, too: an hour of it in all. No training was chosen or stopped by the test. "
+    "UrbanSound8K: not run); few epochs, on a core that others used, too: an hour of it in all. No training was chosen or stopped by the test. "
     "`make bench-diverse` fills in the other folds, the joint and the larger models of all sets, and the other shapes. Intervals resample recordings.",
     "",
     "'alone' is a view's own network, seconds averaged; 'frozen' is logistic regression (C = 0.1) on standardised embeddings, mean over the seconds of a clip. 'tuned jointly' goes on from the views "
-    "for a third of their epochs, so it has seen more epochs than each of them. The recipes fused and gated learn their heads from single seconds by gradient steps. The gate does no better than the pitch view alone: it learns on clips that the views know already, and trusts the one that knows these by heart. The neuralogram's network learned on the same training part. On ESC-10 the fusion loses to the neuralogram alone: with few clips of noises, views that tell little do harm. FSD50K is not here: the paper's 59.6 mAP can't be compared. "
+    "for a third of their epochs, so it has seen more epochs than each of them. The recipes fused and gated learn their heads from single seconds by gradient steps. The gate does no better than the pitch view alone: it learns on clips that the views know already, and trusts the one that knows these by heart. The neuralogram's network learned on the same training part. On ESC-10 the fusion gains nothing: a linear head on the neuralogram alone is better, for with so few clips views that tell little do harm. FSD50K is not here: the paper's 59.6 mAP can't be compared. "
     "Minutes are by the clock, on shared cores, and differ by how busy these were.",
     "",
     "Retrieval is of the shipped encoder, every query against all others of its table: of an unheard soundfont every fourth instrument; pairs of instrument and pitch that were not learned, though "
