@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 CACHE := $(or $(GLISSANDO_CACHE),$(HOME)/.cache/glissando)
 PEERS := $(CACHE)/benchmarks/peers
 
-.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec bench-algebra bench-generation bench-bottlenecks peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
+.PHONY: help demo test lint docs bench bench-parity bench-tempo bench-index bench-tags bench-search bench-contour bench-faults bench-features bench-pitch bench-key bench-music bench-probes bench-forgetting bench-training bench-chords bench-codec bench-algebra bench-generation bench-bottlenecks bench-diverse peer-musicnn peer-basic-pitch peer-crema peer-tempocnn lock browser soundfont soundfonts clean
 
 help:
 	@echo "make demo   set up and run the demo       make bench   measure everything (hours)"
@@ -94,6 +94,10 @@ bench-generation: $(VENV)/.dev
 # After trainings of codec/gliss-codec, codec/vae ...: make bench-bottlenecks RUNS="none=DIR gaussian=DIR"
 bench-bottlenecks: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python bottlenecks.py $(RUNS) $(QUICK)
+
+# Hours of one core if all is to be trained; resumes, cell by cell. With MADE=--made: what the cells that are there tell.
+bench-diverse: $(VENV)/.dev
+	cd benchmarks && ../$(BIN)/python diverse.py $(MADE) $(QUICK)
 
 bench-training: $(VENV)/.dev
 	cd benchmarks && ../$(BIN)/python training.py $(QUICK)

@@ -246,11 +246,12 @@ def test_shipped_recipes_build_a_model_as_large_as_their_targets(name: str) -> N
     recipe = load_recipe(name, changes=["data.patch=48"])
     estimator = Estimator(recipe, name=name)
     if isinstance(estimator.task, LabelTask):  # (their vocabulary is that of the training data)
-        estimator.task.vocabulary = tuple("abcdefghij")
+        classes = 10 if name.startswith(("tags/", "chords/")) else estimator.output().shape[1]
+        estimator.task.vocabulary = tuple(map(str, range(classes)))
     out = estimator.outputs(estimator.example()[0])
     targets = estimator.task.targets(Annotations(), estimator.times(48))
     assert out.shape == (*targets.shape, *([1] if estimator.task.pooled else []))
-    assert sum(weight.numel() for weight in estimator.model.parameters()) < 1_000_000
+    assert sum(weight.numel() for weight in estimator.model.parameters()) < 2_500_000
 
 
 HOSTILE = {

@@ -30,8 +30,8 @@ def index(
         typer.Option(
             "--encoder",
             "-e",
-            metavar="BLOCK=ENCODER",
-            help="Fill a block with an encoder, such as effects=aisfx.",
+            metavar="[BLOCK=]ENCODER",
+            help="Fill a block with an encoder, such as effects=aisfx; without BLOCK, the encoder's own one or ones.",
             show_default=False,
         ),
     ] = None,
@@ -195,8 +195,7 @@ def _coverage(text: str | None) -> int | None:
 def _blocks(options: list[str] | None, library: str | None) -> dict[str, str] | None:
     if not options:
         return None
-    from .. import encoders
-    from ..library import DEFAULT_BLOCKS, Library
+    from ..library import DEFAULT_BLOCKS, Library, own_blocks
 
     try:
         Library.open(library, create=False)
@@ -205,10 +204,7 @@ def _blocks(options: list[str] | None, library: str | None) -> dict[str, str] | 
         blocks = dict(DEFAULT_BLOCKS)
     for option in options:
         block, equals, name = option.partition("=")
-        if not equals:
-            name = option
-            block = encoders.card(name).block
-        blocks[block] = name
+        blocks |= {block: name} if equals else own_blocks(option)
     return blocks
 
 

@@ -158,6 +158,8 @@ class FeatureCache:
             waveform = stretch(Audio(waveform, self.sample_rate), self.tempo_ratio).samples
         if self.semitones:
             waveform = pitch_shift(Audio(waveform, self.sample_rate), self.semitones).samples
+        least = 2 * round(self.first * self.sample_rate)  # samples of a frame
+        waveform = np.pad(waveform, (0, max(0, least - len(waveform))))
         with torch.inference_mode():
             values: NDArray[np.float32] = self.feature(torch.from_numpy(waveform)[None])[0].numpy()
             centres = self.feature.centres()

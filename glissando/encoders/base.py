@@ -71,6 +71,8 @@ class EncoderCard:
         If its dimensions are rates.
     text : bool
         It also embeds text into its space, by ``embed_text``.
+    parts : tuple of str
+        Names of encoders that give it piece by piece, each a block of its own; empty if it is one piece.
     """
 
     name: str
@@ -91,6 +93,7 @@ class EncoderCard:
     extra: str = ""
     rates: RateAxis | None = None
     text: bool = False
+    parts: tuple[str, ...] = ()
     pooling: str = field(default="mean", init=False)
 
     @property

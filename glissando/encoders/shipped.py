@@ -61,6 +61,34 @@ def trained_frames(folder: Path) -> int:
         raise ModelError(f"{folder}: is no trained run ({said}); name a folder with {RECIPE} and {WEIGHTS}") from error
 
 
+def parts_until(model: Model, last: str, folder: Path) -> list[str]:
+    """Name the parts of a run's model up to one whose output is wanted.
+
+    Parameters
+    ----------
+    model : Model
+        Of the run.
+    last : str
+        The part that is wanted.
+    folder : Path
+        Of the run, for errors.
+
+    Returns
+    -------
+    list of str
+        In order.
+
+    Raises
+    ------
+    ModelError
+        If there is no such part.
+    """
+    names = [*model.parts]
+    if last not in names:
+        raise ModelError(f"{folder}: its model has no part {last!r}; it has {', '.join(names)}")
+    return names[: names.index(last) + 1]
+
+
 def read_network(folder: Path, frames: int) -> tuple[Feature, Model]:
     """Build feature and model of a run, with its weights.
 

@@ -97,7 +97,7 @@ class STFT(Feature):
 
 
 class SpectralPeaks(STFT):
-    """Local maxima of the spectrum: magnitudes at the peaks, zero elsewhere; parameters as `STFT`.
+    """Local maxima of the spectrum: magnitudes at the peaks, zero elsewhere; or ones, so that only pitches are told.
 
     Parameters
     ----------
@@ -105,13 +105,44 @@ class SpectralPeaks(STFT):
         In Hz.
     n_fft, hop : int
         Window and hop in samples.
+    center : bool
+        As of `STFT`.
     floor : float
         In dB below the loudest bin of the frame; lower peaks are dropped.
+    count : int, optional
+        Only so many peaks of a frame are kept, the loudest; all above the floor if None.
+    highest : float, optional
+        In Hz: bins above are left out, once peaks are found; none if None.
+    binary : bool
+        1 at the peaks instead of magnitudes: what is left is where partials lie, and neither level nor timbre.
+
+    Raises
+    ------
+    ValueError
+        If the count is below 1, or nothing lies below the highest frequency.
     """
 
-    def __init__(self, sample_rate: int, *, n_fft: int = 2048, hop: int = 512, floor: float = 60.0) -> None:
-        super().__init__(sample_rate, n_fft=n_fft, hop=hop)
-        self.floor = floor
+    def __init__(
+        self,
+        sample_rate: int,
+        *,
+        n_fft: int = 2048,
+        hop: int = 512,
+        center: bool = True,
+        floor: float = 60.0,
+        count: int | None = None,
+        highest: float | None = None,
+        binary: bool = False,
+    ) -> None:
+        super().__init__(sample_rate, n_fft=n_fft, hop=hop, center=center)
+        if count is not None and count < 1:
+            raise ValueError(f"count must be at least 1; got {count}")
+        if highest is not None and not highest > 0:
+            raise ValueError(f"highest must be above 0 Hz; got {highest:g}")
+        self.floor, self.count, self.binary = floor, count, binary
+        assert self.frequencies is not None
+        if highest is not None:
+            self.frequencies = self.frequencies[self.frequencies < highest]
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Find the peaks.
@@ -123,11 +154,17 @@ class SpectralPeaks(STFT):
 
         Returns
         -------
-        Tensor, shape=(batch, 1, n_fft // 2 + 1, frames)
-            Magnitudes of peaks, not scaled.
+        Tensor, shape=(batch, 1, bins, frames)
+            Magnitudes of peaks, not scaled, or ones; ``n_fft // 2 + 1`` bins, or those below ``highest``.
         """
         magnitudes = super().forward(waveform)
         padded = F.pad(magnitudes, (0, 0, 1, 1))
         peak = (magnitudes > padded[:, :, :-2]) & (magnitudes >= padded[:, :, 2:])
         loud = magnitudes > magnitudes.amax(2, keepdim=True) * 10 ** (-self.floor / 20)
-        return magnitudes * (peak & loud)
+        assert self.frequencies is not None
+        found = (magnitudes * (peak & loud))[:, :, : len(self.frequencies)]
+        if self.count is not None and self.count < found.shape[2]:
+            found = found * (found >= found.topk(self.count, 2).values[:, :, -1:])
+        if not self.binary:
+            return found
+        return (found > 0).to(found.dtype) + (found - found.detach())  # (slopes are the magnitudes': straight through)

@@ -1,6 +1,6 @@
 """The user's indexed tracks: an embedded vector database that is filled, searched and exported."""
 
-from .blocks import DEFAULT_BLOCKS
+from .blocks import DEFAULT_BLOCKS, own_blocks
 from .embedding import Embedded, Embedder, embed_file
 from .ingest import Failure, IngestReport, Progress
 from .library import Library
@@ -20,5 +20,6 @@ __all__ = [
     "Progress",
     "Query",
     "embed_file",
+    "own_blocks",
     "parse_seed",
 ]

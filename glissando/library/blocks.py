@@ -61,6 +61,22 @@ def join(blocks: Iterable[Block]) -> list[Block]:
     return placed
 
 
+def own_blocks(encoder: str) -> dict[str, str]:
+    """Tell which blocks an encoder fills where none is named.
+
+    Parameters
+    ----------
+    encoder : str
+        Its name.
+
+    Returns
+    -------
+    dict of str to str
+        Block to encoder: one, or as many as it has parts.
+    """
+    return {encoders.card(one).block: one for one in encoders.card(encoder).parts or (encoder,)}
+
+
 def encoder_blocks(names: Mapping[str, str]) -> dict[str, Block]:
     """Describe the blocks that encoders fill.
 

@@ -6,6 +6,7 @@ from .frechet import Extrapolated, Gaussian, frechet_at_infinity, frechet_distan
 from .inception import inception_score
 from .kernel import KernelDistance, kernel_distance, mean_discrepancy
 from .labels import label_metrics, rank_areas, weighted_mean
+from .likeness import linear_cka, linear_predictability
 from .neighbours import Memorisation, manifold_scores, memorisation
 from .pitch import pitch_hit, track_pitch, yin_pitch
 from .properties import PROPERTIES, sound_properties
@@ -34,6 +35,8 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "label_metrics",
+    "linear_cka",
+    "linear_predictability",
     "log_distance",
     "log_spectral_distance",
     "manifold_scores",

@@ -10,6 +10,8 @@ from .convolutions import convolution
 from .diffusion import cosine_schedule, denoise, held_on_the_circle, on_the_circle
 from .flow import guided, held, integrate, logit_normal_times, on_the_line
 from .frame_rnn import FrameRNN
+from .gates import Gate
+from .hearing import Hear
 from .lags import Autocorrelation
 from .model import Model, Row, build
 from .mu_law import MuLaw, from_mu_law, mu_law
@@ -44,7 +46,9 @@ __all__ = [
     "Conditioned",
     "Film",
     "FrameRNN",
+    "Gate",
     "GlobalPool",
+    "Hear",
     "InversePCA",
     "Model",
     "MuLaw",

@@ -110,19 +110,24 @@ class Attention(nn.Module):
     dim : int
         Of the sequence.
     heads : int
-        Must divide it.
+        Must divide it, unless the dimension of a head is told.
     dropout : float
         Probability of a weight to be dropped.
     context_dim : int, optional
         Dimension of the other sequence.
+    head_dim : int, optional
+        Dimension of a head; the dimension over heads if None.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float, context_dim: int | None = None) -> None:
+    def __init__(
+        self, dim: int, heads: int, dropout: float, context_dim: int | None = None, *, head_dim: int | None = None
+    ) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.query = nn.Linear(dim, dim, bias=False)
-        self.key_value = nn.Linear(context_dim or dim, 2 * dim, bias=False)
-        self.output = nn.Linear(dim, dim, bias=False)
+        inner = dim if head_dim is None else heads * head_dim
+        self.query = nn.Linear(dim, inner, bias=False)
+        self.key_value = nn.Linear(context_dim or dim, 2 * inner, bias=False)
+        self.output = nn.Linear(inner, dim, bias=False)
 
     def forward(
         self,

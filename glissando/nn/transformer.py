@@ -26,16 +26,21 @@ class _Block(nn.Module):
         self,
         dim: int,
         heads: int,
+        head_dim: int,
         expansion: int,
         dropout: float,
         context_dim: int | None,
         film: tuple[str, int] | None,
     ) -> None:
         super().__init__()
-        self.attention_norm, self.attention = nn.LayerNorm(dim), Attention(dim, heads, dropout)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.attention = Attention(dim, heads, dropout, head_dim=head_dim)
         self.cross: Attention | None = None
         if context_dim is not None:
-            self.cross_norm, self.cross = nn.LayerNorm(dim), Attention(dim, heads, dropout, context_dim)
+            self.cross_norm, self.cross = (
+                nn.LayerNorm(dim),
+                Attention(dim, heads, dropout, context_dim, head_dim=head_dim),
+            )
         wide = dim * expansion
         self.wide = nn.Sequential(
             nn.LayerNorm(dim), nn.Linear(dim, wide), nn.GELU(), nn.Dropout(dropout), nn.Linear(wide, dim)
@@ -75,7 +80,7 @@ class Transformer(Conditioned):
     ----------
     inputs : int
         Dimension that comes in.
-    dim, depth, heads, expansion : int
+    dim, depth, heads, head_dim, expansion : int
         Sizes.
     positions : str
         One of `POSITIONS`.
@@ -102,6 +107,7 @@ class Transformer(Conditioned):
         dim: int,
         depth: int,
         heads: int,
+        head_dim: int | None = None,
         expansion: int,
         positions: str,
         max_frames: int,
@@ -114,7 +120,8 @@ class Transformer(Conditioned):
         film_dim: int | None = None,
     ) -> None:
         super().__init__(uses)
-        self.dim, self.heads, self.positions, self.causal = dim, heads, positions, causal
+        self.dim, self.head_dim = dim, dim // heads if head_dim is None else head_dim
+        self.positions, self.causal = positions, causal
         self.enter = nn.Identity() if inputs == dim else nn.Linear(inputs, dim)
         self.token = nn.Parameter(nn.init.normal_(torch.empty(1, 1, dim), std=0.02)) if token else None
         self.table: nn.Parameter | None = None
@@ -123,7 +130,9 @@ class Transformer(Conditioned):
         elif positions == "relative":
             self.table = nn.Parameter(torch.zeros(heads, 2 * max_distance + 1))
         film = None if film_dim is None or uses is None else (uses, film_dim)
-        self.blocks = nn.ModuleList(_Block(dim, heads, expansion, dropout, context_dim, film) for _ in range(depth))
+        self.blocks = nn.ModuleList(
+            _Block(dim, heads, self.head_dim, expansion, dropout, context_dim, film) for _ in range(depth)
+        )
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, context: Tensor | None = None, past: Past | None = None) -> Tensor:
@@ -156,7 +165,7 @@ class Transformer(Conditioned):
             x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
         frames, mask, rotation = x.shape[1], None, None
         if self.positions == "rotary":
-            rotation = sinusoids(frames, self.dim // self.heads, device=x.device, first=first)
+            rotation = sinusoids(frames, self.head_dim, device=x.device, first=first)
         elif self.positions == "relative":
             mask = self.bias(first + frames)[:, first:]
         elif self.positions != "none":
@@ -212,6 +221,7 @@ def transformer(
     dim: int | None = None,
     depth: int = 2,
     heads: int = 4,
+    head_dim: int | None = None,
     expansion: int = 4,
     positions: str = "rotary",
     max_frames: int = 1024,
@@ -234,6 +244,8 @@ def transformer(
         Output dimension; without it, that of the input.
     depth, heads : int
         Blocks, and heads of attention.
+    head_dim : int, optional
+        Dimension of every head, so that heads need not divide the dimension; the dimension over heads if None.
     expansion : int
         The wide layer has so many times the dimension.
     positions : str
@@ -271,11 +283,11 @@ def transformer(
     """
     came = sequence_dim(inputs)
     width = came if dim is None else count(dim, "dim")
-    each, rest = divmod(width, count(heads, "heads"))
+    each, rest = divmod(width, count(heads, "heads")) if head_dim is None else (count(head_dim, "head_dim"), 0)
     choice(positions, "positions", POSITIONS)
     if rest or (positions in ("rotary", "sinusoidal") and (each if positions == "rotary" else width) % 2):
         even = " into even parts" if positions == "rotary" else ""
-        raise ValueError(f"heads must divide dim{even}, got {heads} heads for {width}; say dim")
+        raise ValueError(f"heads must divide dim{even}, got {heads} heads for {width}; say dim, or head_dim")
     token = choice(output, "output", ("sequence", "token")) == "token"
     if flag(causal, "causal") and token:
         raise ValueError("a causal class token would see nothing; use causal: false or output: sequence")
@@ -287,6 +299,7 @@ def transformer(
         dim=width,
         depth=count(depth, "depth", high=200),
         heads=heads,
+        head_dim=each,
         expansion=count(expansion, "expansion", high=64),
         positions=positions,
         max_frames=count(max_frames, "max_frames"),

@@ -31,6 +31,8 @@ class Task(ABC):
     pooled : bool
         The model gives one output for all frames that it hears. Recordings are then heard in stretches, and outputs
         have these where others have frames.
+    chunked : bool
+        With ``pooled``: stretches are as long as an example of training, and not the whole recording.
     """
 
     goal: ClassVar[str]
@@ -39,6 +41,7 @@ class Task(ABC):
     def __init__(self) -> None:
         self.tuned: dict[str, float] = {}
         self.layers: nn.Module | None = None
+        self.chunked = False
 
     def settle(self, annotations: Sequence[Annotations]) -> dict[str, Any]:
         """Choose what the recipe leaves to the training data, such as a vocabulary; the run's recipe then says it.

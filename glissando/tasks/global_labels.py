@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,22 @@ class Labels:
 
 
 class GlobalLabels(LabelTask):
-    """Labels of whole recordings; parameters as of `LabelTask`. The model pools over time itself."""
+    """Labels of whole recordings. The model pools over time itself.
+
+    Parameters
+    ----------
+    chunks : bool
+        Recordings are heard in stretches as long as an example of training, whose probabilities are averaged, instead
+        of as a whole: for models that know one length, such as transformers with positions.
+    **arguments
+        As of `LabelTask`.
+    """
 
     pooled = True
+
+    def __init__(self, *, chunks: bool = False, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.chunked = bool(chunks)
 
     def amounts(self, annotations: Annotations) -> tuple[dict[str, float], float]:
         """Count every label once.

@@ -57,10 +57,13 @@ class Estimator(Network):
         -------
         Tensor, shape=(..., frames)
             Of the model, on the CPU. A task that pools has stretches in the place of frames: the whole, or equal parts
-            of at most a minute.
+            of at most a minute; if it is chunked, as long as an example of training, end to end.
         """
         if self.task.pooled:
             total = feature.shape[-1]
+            if self.task.chunked:
+                length = self.recipe.data.patch
+                return self.stretches(feature, length=length, count=max(1, math.ceil(total / length)))
             parts = max(1, math.ceil(total / (LONGEST * self.feature.frame_rate)))
             return self.stretches(feature, length=math.ceil(total / parts), count=parts)
         device = next(self.model.parameters()).device

@@ -63,8 +63,12 @@ def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
     for name in (SPLIT, ENVIRONMENT):
         shutil.copyfile(run.folder / name, target / name)
     recipe = yaml.safe_load((run.folder / RECIPE).read_text(encoding="utf-8"))
-    if start := recipe.get("train", {}).get("start"):
-        recipe["train"]["start"] = Path(start).name  # where it lies here is nobody else's business
+    if start := recipe.get("train", {}).get("start"):  # where it lies here is nobody else's business
+        recipe["train"]["start"] = (
+            Path(start).name
+            if isinstance(start, str)
+            else {part: {**one, "run": Path(one["run"]).name} for part, one in start.items()}
+        )
     write(target / RECIPE, yaml.safe_dump(recipe, sort_keys=False))
     _attribute(run, target / ATTRIBUTION)
     result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}

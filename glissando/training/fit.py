@@ -197,10 +197,17 @@ def _material(recipe: Recipe, name: str) -> _Material:
 def _start(material: _Material, recipe: Recipe) -> None:
     """Take the weights that training begins with, if the recipe says so; a part that it exchanges begins anew."""
     start = recipe.train.start
-    if start is not None:
-        source = Run.open(start) if Path(start).exists() else shipped_run(start)
+    if isinstance(start, dict):
+        for part, one in start.items():
+            material.network.load_part(part, _started(one.run).folder / WEIGHTS, of=one.part)
+    elif start is not None:
+        source = _started(start)
         other = [part for part in material.paradigm.exchanged if recipe.model[part] != source.recipe.model.get(part)]
         material.network.load_weights(source.folder / WEIGHTS, but=other)
+
+
+def _started(run: str) -> Run:
+    return Run.open(run) if Path(run).exists() else shipped_run(run)
 
 
 def _settled(recipe: Recipe, material: _Material, data: DataSet) -> Recipe:

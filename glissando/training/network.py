@@ -140,6 +140,8 @@ class Network:
             Half precision.
         """
         hop = round(self.feature.sample_rate / self.feature.frame_rate)
+        least = 2 * round(self.feature.first * self.feature.sample_rate)  # samples of a frame
+        waveform = np.pad(waveform, (0, max(0, least - len(waveform))))
         step, margin = (int(s * self.feature.frame_rate) // 64 * 64 for s in (FEATURE_SECONDS, FEATURE_MARGIN))
         total, parts = max(1, len(waveform) // hop), []
         with torch.inference_mode():
@@ -167,8 +169,31 @@ class Network:
         """
         read_weights(self.model, path, but=[f"parts.{part}." for part in but])
 
+    def load_part(self, part: str, path: Path, *, of: str) -> None:
+        """Take trained weights for one part of the model.
 
-def read_weights(module: nn.Module, path: Path, *, but: Sequence[str] = ()) -> None:
+        Parameters
+        ----------
+        part : str
+            Its name.
+        path : Path
+            Safetensors, of any float type.
+        of : str
+            The part that had these weights.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such part, or the weights are damaged or of another one.
+        """
+        if part not in self.model.parts:
+            raise RecipeError(
+                f"{self.name}: train.start: there is no part {part!r}; it has {', '.join(self.model.parts)}"
+            )
+        read_weights(self.model.parts[part], path, of=f"parts.{of}.")
+
+
+def read_weights(module: nn.Module, path: Path, *, but: Sequence[str] = (), of: str = "") -> None:
     """Give trained weights to a module.
 
     Parameters
@@ -179,6 +204,8 @@ def read_weights(module: nn.Module, path: Path, *, but: Sequence[str] = ()) -> N
         Safetensors, of any float type.
     but : sequence of str
         Beginnings of names of weights that stay as they are.
+    of : str
+        Beginning of the names of those that are meant, in a file that has others; all if empty.
 
     Raises
     ------
@@ -190,9 +217,9 @@ def read_weights(module: nn.Module, path: Path, *, but: Sequence[str] = ()) -> N
 
     try:
         state = {
-            name: tensor.float() if tensor.is_floating_point() else tensor
+            name.removeprefix(of): tensor.float() if tensor.is_floating_point() else tensor
             for name, tensor in load_file(path).items()
-            if not name.startswith(tuple(but))
+            if name.startswith(of) and not name.startswith(tuple(but))
         }
         kept = {name: tensor for name, tensor in module.state_dict().items() if name.startswith(tuple(but))}
         module.load_state_dict({**state, **kept})

@@ -95,6 +95,21 @@ class DataPart(Source):
     seconds: Annotated[float, Field(gt=0)] | None = None
 
 
+class Start(Strict):
+    """Where the first weights of a part of the model come from.
+
+    Parameters
+    ----------
+    run : str
+        Folder of a run, or the name of a shipped one.
+    part : str
+        Of that run's model.
+    """
+
+    run: str
+    part: str
+
+
 class TrainPart(Strict):
     """How long and how fast.
 
@@ -109,8 +124,9 @@ class TrainPart(Strict):
         Learning rate and weight decay of AdamW.
     augment : list of str or dict
         Changes of every training batch, in order: shift, transpose, equalise, smear, gain, noise, mix, perturb.
-    start : str, optional
+    start : str or dict of str to Start, optional
         Run whose weights are the first ones (fine-tuning): its folder, or the name of a shipped run such as "pitch".
+        Or, for parts of the model by name, a run and the part of its model to begin with.
     seed : int
         Of weights, order, patches and dropout.
     minutes : float, optional
@@ -128,7 +144,7 @@ class TrainPart(Strict):
     rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
     augment: list[Spec] = Field(default_factory=list, max_length=20)
-    start: str | None = None
+    start: str | dict[str, Start] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     minutes: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
