@@ -38,7 +38,7 @@ CANDIDATES = 1000  # for a missing part
 HEARD = 24  # mixes that are decoded
 BANDS = 64
 CHOSEN_BY = "family 6"  # on which, among others, the weights of the terms were chosen
-ISSUE = "9: mixing space"
+ISSUE = "mixing space"
 PLACES = {
     "soundfont-notes": "Mixing: notes of held-out families of instruments (synthetic)",
     "guitar-notes": "Mixing: guitar notes (real), held-out pitches and dynamics",

@@ -43,7 +43,7 @@ def embedding(sound: Waves) -> Waves:
     return heard(sound[0, : count * WINDOW].reshape(count, WINDOW)).mean(0)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def measure(quick: bool, *, folder: Path | None) -> tuple[list[Row], list[dict[str, object]]]:
     """All pairs of a folder."""
     codec = codecs.load("gliss-codec").requires_grad_(False)
@@ -57,7 +57,7 @@ def measure(quick: bool, *, folder: Path | None) -> tuple[list[Row], list[dict[s
         dry, wet, far_dry, far_wet = (waves(folder / row[side]) for row in (one, others[0]) for side in ("dry", "wet"))
         z, oracle, a, b = (encoded(codec, sound) for sound in (dry, wet, far_dry, far_wet))
         pair = tuple(Recording(others[0][side], folder / others[0][side]) for side in ("dry", "wet"))
-        with torch.inference_mode(False):
+        with torch.enable_grad():
             pairs = effect_pairs(codec, [pair])
             translator = EffectTranslator.fit(pairs, steps=20 if quick else STEPS, magnitudes=codec.magnitudes)
             mean = MeanDirection.fit(pairs)
