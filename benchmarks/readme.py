@@ -92,7 +92,7 @@ def generated() -> str:
         for system in ("flow", "tokens", "real, through the codes", "nearest note of the training")
     )
     return (
-        f"200 notes asked for at pairs of instrument and pitch that were never heard, share with the right pitch: the shipped flow {flow}, the shipped tokens {tokens}; "
+        f"200 notes asked for at pairs of instrument and pitch that were never heard, share with the right pitch: the shipped flow {flow}, tokens {tokens}; "
         f"real notes through the codec's codes {codes}; the nearest note of the training {neighbour}."
     )
 

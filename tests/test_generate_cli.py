@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from glissando.audio import Audio, read, write
 from glissando.errors import ModelError
 from glissando.training import Generator, Run, draw_sheet, train, validated
 from glissando.training.conditions import midi_pitch
+from glissando.training.runs import shipped_run
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,17 @@ def test_bad_requests_are_refused(run: Run, tmp_path: Path, arguments: list[str]
     assert not (tmp_path / "made").exists()
 
 
-def test_without_a_run_the_shipped_one_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("glissando.training.generator.shipped_folder", lambda name: tmp_path / name)
-    with pytest.raises(ModelError, match="no generator comes with this package yet; train one"):
-        Generator.open()
+def test_without_a_run_the_shipped_one_is_taken(tmp_path: Path) -> None:
+    done = call(
+        "generate", "-i", "guitar", "-p", "E3", "-n", "2", "--seconds", "0.5", "--set", "steps=2", "-o", tmp_path
+    )
+    assert done.exit_code == 0, done.output
+    sounds = [read(tmp_path / f"guitar-E3-{number}.wav").samples for number in (1, 2)]
+    assert all(np.isfinite(one).all() and 0.01 < np.abs(one).max() <= 1 for one in sounds)
+    assert not np.array_equal(*sounds), "the first two of all guitars"
+    shipped = shipped_run("flow")
+    digest = hashlib.sha256((shipped.folder / "weights.safetensors").read_bytes()).hexdigest()
+    assert digest == shipped.result()["sha256"] and digest in (shipped.folder / "card.md").read_text()
 
 
 @pytest.mark.parametrize(

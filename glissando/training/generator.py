@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ..audio import Audio, resample
 from ..codecs import Codec, Latents
-from ..encoders.shipped import shipped_folder
 from ..errors import ModelError
 from ..features import Waveform
 from .flow import Flow
@@ -22,7 +21,7 @@ from .network import Network
 from .runs import Run, shipped_run
 
 TOGETHER = 16  # sounds that are made at once
-SHIPPED = ("flow", "tokens")  # runs that may come with the package
+SHIPPED = "flow"  # the run that comes with the package
 LONGEST = 60.0  # seconds
 VARIED = 0.4  # amount by which whole sounds are varied
 Waveforms = NDArray[np.float32]
@@ -50,7 +49,7 @@ class Generator:
         Parameters
         ----------
         run : Run, str or Path, optional
-            One that is done, its folder, or the name of one that comes with the package; the first of those if None.
+            One that is done, or its folder; if None or "flow", the flow that comes with the package.
 
         Returns
         -------
@@ -62,13 +61,9 @@ class Generator:
         ModelError
             If it is no run of a generator, or its codec is not the one that it was trained on.
         """
-        if run is None and not (run := next((name for name in SHIPPED if shipped_folder(name).is_dir()), None)):
-            raise ModelError(
-                "no generator comes with this package yet; train one (gliss train generate/tokens --out RUN) and name "
-                "it with --run RUN"
-            )
         if not isinstance(run, Run):
-            run = shipped_run(str(run)) if str(run) in SHIPPED and not Path(run).exists() else Run.open(run)
+            shipped = run is None or (str(run) == SHIPPED and not Path(run).exists())
+            run = shipped_run(SHIPPED) if shipped else Run.open(run)  # type: ignore[arg-type]
         network, paradigm = run.trained()
         if not isinstance(paradigm, Generative):
             raise ModelError(
