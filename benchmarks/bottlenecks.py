@@ -1,8 +1,8 @@
-"""What the bottleneck of a codec costs: none, a normal distribution, one codebook, residual ones, and a codec of waveforms.
+"""What the bottleneck of a codec costs: none, a normal distribution, one codebook, residual ones.
 
     python bottlenecks.py NAME=RUN ... [--quick]
 
-Runs of codec/gliss-codec, codec/vae, codec/vq-vae, codec/soundstream ..., named as the table shall name them, beside the shipped
+Runs of codec/gliss-codec, codec/vae, codec/vq-vae ..., named as the table shall name them, beside the shipped
 weights (codec/rvq). Sounds are those of codec.py, out of the test part that all have in common. Needs librosa.
 """
 
@@ -86,8 +86,6 @@ def main() -> None:
         notes=[
             f"The same sounds as in the [table of codecs](codec.md): up to {COUNT} a set, {measuring.SECONDS:g} s at most. All but the shipped codec were trained for a short time, alike where epochs are alike, so the rows tell "
             "what a bottleneck costs, not what it could come to. Latents are what the encoder tells, before anything is quantized; codes are all levels.",
-            "",
-            "SoundStream, of waveforms, wants a GPU and days: its row says what minutes on a CPU come to.",
         ],
     )
 
