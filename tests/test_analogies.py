@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from glissando.audio import Audio, write
 from glissando.cli.analogy import app
+from glissando.cli.options import console
 from glissando.errors import GlissandoError, RecipeError
 from glissando.latent import Analogy, answer_ranks, draw_analogies, nearest, solve
 
@@ -64,6 +65,7 @@ def test_draws_are_repeatable_and_bad_sets_are_refused() -> None:
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLISSANDO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(console, "width", 300)
     (tmp_path / "notes").mkdir()
     time = np.arange(16_000) / 16_000
     for (name, harmonics), hz in itertools.product(
@@ -72,7 +74,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tone = sum(np.sin(2 * np.pi * hz * h * time) / h for h in harmonics) * np.exp(-2 * time)
         write(tmp_path / "notes" / f"{name}{hz}.wav", Audio(np.float32(0.3 * tone), 16_000))
     files = [str(tmp_path / "notes" / name) for name in ("reed440.wav", "reed220.wav", "string220.wav")]
-    done = CliRunner().invoke(app, [*files, "--in", str(tmp_path / "notes"), "-k", "9"], env={"COLUMNS": "300"})
+    done = CliRunner().invoke(app, [*files, "--in", str(tmp_path / "notes"), "-k", "9"])
     assert done.exit_code == 0, done.output
     lines = [line for line in done.output.splitlines() if ".wav" in line]
     assert len(lines) == 3 and "string440.wav" in lines[0], "the three inputs are no answers"

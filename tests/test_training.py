@@ -243,13 +243,15 @@ def test_the_verbs_work_together(recipe: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in shipped() if name != TRANSLATION and "task" in read_recipe(name)])
 def test_shipped_recipes_build_a_model_as_large_as_their_targets(name: str) -> None:
-    recipe = load_recipe(name, changes=["data.patch=48"])
+    recipe = load_recipe(name)
+    if "hear" not in str(recipe.model):  # (which needs samples enough for its features)
+        recipe = load_recipe(name, changes=["data.patch=48"])
     estimator = Estimator(recipe, name=name)
     if isinstance(estimator.task, LabelTask):  # (their vocabulary is that of the training data)
         classes = 10 if name.startswith(("tags/", "chords/")) else estimator.output().shape[1]
         estimator.task.vocabulary = tuple(map(str, range(classes)))
     out = estimator.outputs(estimator.example()[0])
-    targets = estimator.task.targets(Annotations(), estimator.times(48))
+    targets = estimator.task.targets(Annotations(), estimator.times(recipe.data.patch))
     assert out.shape == (*targets.shape, *([1] if estimator.task.pooled else []))
     assert sum(weight.numel() for weight in estimator.model.parameters()) < 2_500_000
 
