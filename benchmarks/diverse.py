@@ -315,7 +315,7 @@ def main() -> None:
 
 
 NOTES = [
-    "A small part of what is asked of these trainings: one seed, and only the splits that the rows' n tells (mixtures: the official split, 120 clips; ESC-10: 80 clips a fold; "
+    "A small part of what is asked of these trainings: one seed, and only the splits that the rows' n tells (mixtures: the official split, 120 clips; ESC-10: the four folds, without the larger model and joint tuning; "
     "UrbanSound8K: not run); few epochs, on a core that others used, too: an hour of it in all. No training was chosen or stopped by the test. "
     "`make bench-diverse` fills in the other folds, the joint and the larger models of all sets, and the other shapes. Intervals resample recordings.",
     "",
