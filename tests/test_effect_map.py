@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glissando.errors import ModelError, RecipeError
-from glissando.latent import EffectMap, EffectPairs
+from glissando.latent import EffectMap, EffectPairs, project
 from glissando.latent.effect_map import statistics
 
 DIM, LATENTS, PAST, SOURCES = 8, 24, 4, 60
@@ -53,6 +53,14 @@ def test_the_same_effect_is_near_on_sources_that_were_not_heard(fitted: EffectMa
     others = [made(name, seed=1) for name in EFFECTS]
     assert nearest(statistics, others) < 0.7
     assert nearest(fitted, others) > 0.9
+
+
+def test_effects_lie_apart_on_a_picture(fitted: EffectMap) -> None:
+    wet = [torch.from_numpy(made(name, seed=1).wet[-1]) for name in EFFECTS]
+    points = project(fitted(torch.cat(wet)).detach().numpy(), method="pca")
+    centres = np.stack([one.mean(0) for one in np.split(points, len(EFFECTS))])
+    placed = np.linalg.norm(points[:, None] - centres, axis=2).argmin(1)
+    assert (placed == np.arange(len(points)) // SOURCES).mean() > 0.9
 
 
 def test_it_places_any_number_of_sounds_and_is_the_same_for_the_same_seed(fitted: EffectMap) -> None:
