@@ -87,9 +87,9 @@ bench-algebra: $(VENV)/.dev
 	$(BIN)/pip install -q --disable-pip-version-check -c lock.txt -e '.[effects]'
 	cd benchmarks && ../$(BIN)/python algebra.py $(if $(EFFECTS),--effects "$(abspath $(EFFECTS))") $(QUICK)
 
-# After trainings of generate/tokens, generate/flow, generate/gan and, for the speed of flattened codes, generate/tokens-book: make bench-generation TOKENS=DIR FLOW=DIR GAN=DIR FLATTENED=DIR, or some of them
+# After trainings of generate/tokens, generate/flow, generate/diffusion, generate/gan and, for the speed of flattened codes, generate/tokens-book: make bench-generation TOKENS=DIR FLOW=DIR DIFFUSION=DIR GAN=DIR FLATTENED=DIR, or some of them
 bench-generation: $(VENV)/.dev
-	cd benchmarks && ../$(BIN)/python generation.py $(if $(TOKENS),--tokens "$(abspath $(TOKENS))") $(if $(FLOW),--flow "$(abspath $(FLOW))") $(if $(GAN),--gan "$(abspath $(GAN))") $(if $(FLATTENED),--flattened "$(abspath $(FLATTENED))") $(QUICK)
+	cd benchmarks && ../$(BIN)/python generation.py $(if $(TOKENS),--tokens "$(abspath $(TOKENS))") $(if $(FLOW),--flow "$(abspath $(FLOW))") $(if $(DIFFUSION),--diffusion "$(abspath $(DIFFUSION))") $(if $(GAN),--gan "$(abspath $(GAN))") $(if $(FLATTENED),--flattened "$(abspath $(FLATTENED))") $(QUICK)
 
 # After trainings of codec/gliss-codec, codec/vae ...: make bench-bottlenecks RUNS="none=DIR gaussian=DIR"
 bench-bottlenecks: $(VENV)/.dev

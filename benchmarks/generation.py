@@ -1,6 +1,6 @@
-"""Generated notes: tokens, flow and GAN beside the nearest note of the training, at pairs of instrument and pitch that are held out.
+"""Generated notes: tokens, flow, diffusion and GAN beside the nearest note of the training, at pairs of instrument and pitch that are held out.
 
-    python generation.py --tokens RUN --flow RUN --gan RUN [--flattened RUN] [--encoder NAME] [--quick]
+    python generation.py --tokens RUN --flow RUN --diffusion RUN --gan RUN [--flattened RUN] [--encoder NAME] [--quick]
 
 Any of the runs will do; all must be of one codec and one split. 200 notes each, asked for the instrument, pitch and loudness of
 held-out notes of the test part, of those whose pitch the tracker finds in the real note. A run with flattened codes may stand
@@ -32,6 +32,8 @@ ENCODER = "musicnn-msd"
 WINDOW = 3.0  # seconds: what the encoder wants to hear, filled up with silence for all alike
 SEMITONES = 7  # to either side of what was asked for, in which a pitch is looked for
 STEPS = (1, 2, 4, 8, 16, 32, 64, 100)
+SYSTEMS = ("tokens", "flow", "diffusion", "gan")
+STEPWISE = ("flow", "diffusion")
 SPEED = "Speed on one core"
 SHOWN = 16  # notes on a sheet
 METRICS = {"fad": "FAD", "kid": "KID", "nearer": "nearer than real", "copied": "copied"}
@@ -142,16 +144,16 @@ def speeds(generators: Mapping[str, Generator], times: int) -> tuple[list[Row], 
 def main() -> None:
     """Measure, print, and write unless it is a quick look."""
     parser = argparse.ArgumentParser()
-    for name in ("tokens", "flow", "gan", "flattened"):
+    for name in (*SYSTEMS, "flattened"):
         parser.add_argument(f"--{name}", type=Path, metavar="RUN")
     parser.add_argument("--encoder", default=ENCODER)
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    runs = {name: Run.open(folder) for name in ("tokens", "flow", "gan") if (folder := getattr(args, name))}
+    runs = {name: Run.open(folder) for name in SYSTEMS if (folder := getattr(args, name))}
     quick_ones = {"tokens, flattened": Generator.open(args.flattened)} if args.flattened else {}
     if not runs:
-        parser.error("name at least one run: --tokens RUN, --flow RUN or --gan RUN")
+        parser.error(f"name at least one run: {' RUN, '.join(f'--{name}' for name in SYSTEMS)} RUN")
     generators = {name: Generator.open(run) for name, run in runs.items()}
     first, any_run = next(iter(generators.values())), next(iter(runs.values()))
     if len({one.codec.card.space_id for one in generators.values()}) > 1 or any(
@@ -186,13 +188,12 @@ def main() -> None:
         quantized = (first.codec.codes(first.latents(Audio(one, rate))) for one in real)
         made["real, through the codes"] = [first.sound(first.codec.from_codes(one))[0] for one in quantized]
     made |= {name: list(one.generate(wanted, seconds=SECONDS, seed=SEED)) for name, one in generators.items()}
-    swept = {}
-    if "flow" in generators:
-        steps = STEPS[:2] if args.quick else STEPS
-        swept = {
-            f"flow, {number} steps": list(generators["flow"].generate(wanted, seconds=SECONDS, seed=SEED, steps=number))
-            for number in steps
-        }
+    swept = {
+        f"{name}, {number} steps": list(generators[name].generate(wanted, seconds=SECONDS, seed=SEED, steps=number))
+        for name in STEPWISE
+        if name in generators
+        for number in (STEPS[:2] if args.quick else STEPS)
+    }
     place = f"{len(asked)} notes at {len({*pairs})} held-out pairs of instrument and pitch, {any_run.recipe.data.name}"
     rows, reached = [], {}
     everyone = f"all {len(tried)} notes of the test part, before the tracker's choice"

@@ -58,7 +58,7 @@ class GAN(Continuous):
         discriminator: Mapping[str, Any],
         conditions: Mapping[str, Sequence[str]] | None = None,
         drop: float = 0.1,
-        penalty: float = 0.1,
+        penalty: float = 10.0,
     ) -> None:
         super().__init__(example, feature, conditions=conditions, drop=drop)
         if not penalty >= 0:
@@ -87,12 +87,13 @@ class GAN(Continuous):
         data = self.data(batch).detach().requires_grad_()
         numbers = self.conditions.dropped(batch["conditions"], self.drop if self.training else 0.0)
         made = self._made(model, numbers, drawn(data.shape, None, data))
+        held = made.detach().requires_grad_()
         asked = self.asked(numbers)
-        passing = -self._judge(made, asked.detach(), still=True).mean()
-        verdict = self._judge(data, asked)
-        telling = F.relu(1 - verdict).mean() + F.relu(1 + self._judge(made.detach(), asked)).mean()
-        (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), data, create_graph=True)
-        return passing + telling + self.penalty / 2 * slope.square().sum((1, 2)).mean()
+        true, false = self._judge(data, asked), self._judge(held, asked)
+        passing = F.softplus(true.detach() - self._judge(made, asked.detach(), still=True)).mean()
+        telling = F.softplus(false - true).mean()
+        slopes = sum(self._slope(verdict, sound) for verdict, sound in ((true, data), (false, held)))
+        return passing + telling + self.penalty / 2 * slopes
 
     def observe(self, model: Model, batch: Batch) -> Tensor:
         """Score samples for a batch of validation, always from the same noise; losses of both sides tell nothing.
@@ -159,6 +160,10 @@ class GAN(Continuous):
 
     def _made(self, model: Model, numbers: Tensor, noise: Tensor) -> Tensor:
         return FARTHEST * torch.tanh(self.run(model, noise, self.conditions(numbers)) / FARTHEST)
+
+    def _slope(self, verdict: Tensor, sound: Tensor) -> Tensor:
+        (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), sound, create_graph=True)
+        return slope.square().sum((1, 2)).mean()
 
     def _judge(self, latents: Tensor, asked: Tensor, *, still: bool = False) -> Tensor:
         x = latents.transpose(1, 2)[:, None]
