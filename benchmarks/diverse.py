@@ -19,6 +19,8 @@ import torch
 from diverse_cells import CACHE, JOINT, LARGE, SETS, SHAPES, VIEWS, Part, cell, folder, joint, notes, shape, views
 from numpy.typing import NDArray
 from report import Row, bootstrap, write
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 from glissando.data import DataSet, Entry, data_folder, load
 from glissando.metrics import label_metrics, linear_cka, linear_predictability
@@ -26,7 +28,8 @@ from glissando.training import Run
 from glissando.training.embeddings import embed_entries
 
 SEED, K = 0, 10
-FROZEN, LATE = "frozen, linear head", "late averaging"
+LEAST = 1e-6  # a probability is never less
+FROZEN, LATE, WEIGHED = "frozen, linear head", "late averaging", "late, weighed by folds of the training part"
 ALL = " + ".join(VIEWS)
 UNHEARD = "TimGM6mb"
 WEIGHTINGS = {  # of searches among notes
@@ -68,6 +71,44 @@ def told(run: Run, tested: DataSet) -> Found:
         return dict(zip(read["keys"].tolist(), read["values"], strict=True))
 
 
+def weighed(name: str, split: str, seed: int, data: DataSet, truth: Found, found: Mapping[str, Found]) -> Found | None:
+    """Answers of the views, every view to a power that was learned by clips which the views had not heard.
+
+    Those are the clips of every other fold, as views tell them that learned without it and without the tested fold.
+    """
+    fold, heard, wanted = split.removeprefix("fold"), [], []
+    for pair in SETS[name].pairs:
+        folds = pair.removeprefix("folds").split("+")
+        if fold not in folds:
+            continue
+        if not all(done(name, pair, seed, view) for view in VIEWS):
+            return None
+        held = data.subset([key for key, one in data.items() if one.annotations.labels["fold"][0] in folds])
+        answers = [told(Run.open(folder(name, pair, seed) / view), held) for view in VIEWS]
+        keys = [key for key, one in held.items() if one.annotations.labels["fold"] != (fold,)]
+        heard.append([[one[key] for key in keys] for one in answers])
+        wanted += [truth[key] for key in keys]
+    if not heard:
+        return None
+    powers = fit_powers(np.log(np.concatenate(heard, 1).clip(LEAST)), np.array(wanted).argmax(1))
+    print(f"{name} {split}: powers of the views {dict(zip(VIEWS, powers.round(2).tolist(), strict=True))}", flush=True)
+    alone = [found[f"{view} alone"] for view in VIEWS]
+    return {
+        key: softmax(sum(power * np.log(one[key].clip(LEAST)) for power, one in zip(powers, alone, strict=True)))
+        for key in alone[0]
+    }
+
+
+def fit_powers(logs: Array, classes: NDArray[np.int64]) -> Array:
+    """Powers not below 0 with the highest likelihood; ``logs``: [views, clips, classes]."""
+
+    def surprise(powers: Array) -> float:
+        return float(-log_softmax(np.tensordot(powers, logs, 1), 1)[np.arange(len(classes)), classes].mean())
+
+    begin = np.full(len(logs), 1 / len(logs))
+    return np.asarray(minimize(surprise, begin, bounds=[(0, None)] * len(logs)).x)
+
+
 def linear(vectors: Array, truth: Array, learned: Array, tested: Array, exclusive: bool) -> Array:
     """Logistic regression on standardised frozen embeddings: probabilities of the tested ones."""
     from sklearn.linear_model import LogisticRegression
@@ -101,6 +142,9 @@ def of_split(name: str, split: str, seed: int, data: DataSet, truth: Array) -> t
     vectors = {view: embed_entries(f"gliss-diverse-{view}={place}", entries).astype(float) for view in VIEWS}
     found: dict[str, Found] = {f"{view} alone": told(run, tested) for view, run in runs.items()}
     found[f"{ALL}, {LATE}"] = {key: np.mean([found[f"{view} alone"][key] for view in VIEWS], 0) for key in tested}
+    by_name = dict(zip(data, truth, strict=True))
+    if (powers := weighed(name, split, seed, data, by_name, found)) is not None:
+        found[f"{ALL}, {WEIGHED}"] = powers
     for chosen in subsets():
         joined = np.concatenate([vectors[view] for view in chosen], 1)
         answers = linear(joined, truth, learned, asked, part.exclusive)
@@ -285,6 +329,9 @@ def fill(names: list[str], seeds: int) -> None:
                 for view in (LARGE, JOINT, "fused", "gated"):
                     made = joint if view == JOINT else cell
                     steps.append(partial(made, name, split, seed, view))
+    for name in names:
+        for pair in SETS[name].pairs:
+            steps.append(partial(all_of, views, name, pair, 0))
     if "instrument-mixtures" in names:
         steps += [partial(shape, "instrument-mixtures", "official", one) for one in SHAPES]
     for step in steps:

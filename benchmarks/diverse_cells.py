@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 from glissando.paths import cache_dir
@@ -31,7 +32,7 @@ NOTES = {  # 114 instruments are learned slowly from 12 MFCCs: faster, and nothi
 
 @dataclass(frozen=True)
 class Part:
-    """A data set: its label, how it is parted, and how long is learned."""
+    """A data set: its label, how it is parted, and how long is learned; ``pairs`` leave out two folds at once."""
 
     label: str
     classes: int
@@ -39,6 +40,7 @@ class Part:
     epochs: int
     per_entry: int = 1
     exclusive: bool = True
+    pairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def task(self) -> str:
@@ -46,14 +48,24 @@ class Part:
         return json.dumps({"classes" if self.exclusive else "tags": {"label": self.label, "chunks": True}})
 
 
+BY_FOLD = ("data.split=fold", "data.group=recording", "data.shares=[0.9, 0.1, 0.2]")
+
+
 def _folds(count: int) -> dict[str, tuple[str, ...]]:
-    shares = ("data.split=fold", "data.group=recording", "data.shares=[0.9, 0.1, 0.2]")
-    return {f"fold{i}": (*shares, f"data.fold={i}") for i in range(1, count + 1)}
+    return {f"fold{i}": (*BY_FOLD, f"data.fold={i}") for i in range(1, count + 1)}
+
+
+def _pairs(count: int) -> dict[str, tuple[str, ...]]:
+    made = {}
+    for first, second in combinations(range(1, count + 1), 2):
+        others = json.dumps({"fold": [str(i) for i in range(1, count + 1) if i != first]})
+        made[f"folds{first}+{second}"] = (*BY_FOLD, f"data.where={others}", f"data.fold={second}")
+    return made
 
 
 SETS = {
     "instrument-mixtures": Part("tag", 10, {"official": ("data.split=official",)}, 30, per_entry=2, exclusive=False),
-    "esc10": Part("class", 10, _folds(4), 45),
+    "esc10": Part("class", 10, _folds(4), 45, pairs=_pairs(4)),
     "urbansound8k": Part("class", 10, _folds(3), 8),
 }
 
@@ -75,7 +87,7 @@ def cell(name: str, split: str, seed: int, view: str, *, recipe: str = "", more:
         f"task={part.task}",
         f"data.name={name}",
         "data.also=[]",
-        *part.splits[split],
+        *{**part.splits, **part.pairs}[split],
         f"data.per_entry={part.per_entry}",
         f"model.head=[{'to_sequence, global_mean, ' if recipe == 'network' else ''}{head}]",
         f"train.epochs={part.epochs}",
@@ -97,15 +109,17 @@ def views(name: str, split: str, seed: int) -> Iterator[Run]:
 
 
 def notes() -> Iterator[Run]:
-    """The runs that gliss-diverse is made of: the recipes as they are, but for what `NOTES` says."""
+    """The runs that gliss-diverse is made of: the recipes as they are, but for what `NOTES` says.
+
+    The view of the neuralogram hears the network that comes with the package.
+    """
     for view in ("network", *VIEWS):
         place = CACHE / "notes" / view
         if (place / "recipe.yaml").exists():
             yield resume(place)
             continue
         print(place.relative_to(CACHE), flush=True)
-        of = [f"feature.neuralogram.run={place.parent / 'network'}"] if view == "neural" else []
-        yield train(load_recipe(f"diverse/{view}", changes=[*of, *NOTES.get(view, ())]), place, accelerator="cpu")
+        yield train(load_recipe(f"diverse/{view}", changes=NOTES.get(view, ())), place, accelerator="cpu")
 
 
 def joint(name: str, split: str, seed: int, view: str = JOINT) -> Run:

@@ -33,6 +33,7 @@ from glissando.data import (
     load,
     names,
     official,
+    official_fold,
     official_folds,
     pitch_matrix,
     read_notes,
@@ -295,6 +296,17 @@ def instrument_mixtures(root: Path) -> int:
     return 48
 
 
+def urban_mixtures(root: Path) -> int:
+    rows = []
+    for fold in (1, 2):
+        for name in ("dog_bark", "siren", "jackhammer"):
+            file = f"{fold}{name}.wav"
+            sound(root / "audio" / f"fold{fold}" / file, frequency=200 * fold + 10 * len(name))
+            rows.append({"slice_file_name": file, "fsID": f"{fold}{name}", "fold": fold, "class": name})
+    table(root / "metadata" / "UrbanSound8K.csv", rows)
+    return 6
+
+
 def guitar_notes(root: Path) -> int:
     rows = []
     for take in (1, 2):
@@ -410,7 +422,7 @@ PLAYED: dict[str, Callable[[Path], int]] = {
     "pop909-renders": pop909_renders,
     "tempo-renders": tempo_renders,
 }
-MIXED = {"instrument-mixtures": instrument_mixtures}
+MIXED = {"instrument-mixtures": instrument_mixtures, "urban-mixtures": urban_mixtures}
 LAYOUTS: dict[str, Callable[[Path], int]] = {
     "asap": asap,
     "bach10": bach10,
@@ -678,6 +690,21 @@ def test_mixtures_hold_what_they_tell_and_share_no_clip(tmp_path: Path, monkeypa
     table(tmp_path / "labels.csv", [{"file": "Cello/0.wav", "label": "Cello"}])
     with pytest.raises(RecipeError, match="at least 2 instruments"):
         build("instrument-mixtures", tmp_path)
+
+
+def test_urban_mixtures_stay_in_their_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixtures, "A_FOLD", 3)
+    assert urban_mixtures(tmp_path) == build("urban-mixtures", tmp_path).entries
+    data = load("urban-mixtures")
+    for key, entry in data.items():
+        told = entry.annotations.labels
+        assert told["fold"] == (key[4],) and {clip[0] for clip in told["clip"]} == {key[4]}
+        assert sorted(one.label for one in entry.annotations.segments["class"]) == [*told["tag"]]
+        assert len(entry.read()) == 6 * entry.sample_rate
+    assert {*official_fold(data, "2").parts["test"]} == {key for key in data if key.startswith("fold2")}
+    table(tmp_path / "metadata" / "UrbanSound8K.csv", [{"slice_file_name": "1siren.wav", "fold": 1, "class": "siren"}])
+    with pytest.raises(RecipeError, match="fold 1 has clips of 1 classes"):
+        build("urban-mixtures", tmp_path)
 
 
 def test_nsynth_by_family_and_instrument(tmp_path: Path) -> None:

@@ -332,6 +332,17 @@ _CARDS = [
         22_050,
         "the mixing, not the sounds",
     ),
+    Card(
+        "urban-mixtures",
+        "Two or three urban sounds of one fold at random levels and times, mixed here, with what sounds when",
+        "tags, sounds over time",
+        "the clips of UrbanSound8K (New York University, Salamon and others)",
+        "CC BY-NC; unchecked",
+        "150 mixtures of 6 s a fold, 10 classes",
+        "the official folds of the clips, never drawn anew",
+        22_050,
+        "the mixing, not the sounds",
+    ),
 ]
 CARDS = {card.name: card for card in _CARDS}
 

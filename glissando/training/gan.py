@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import ModelError
@@ -22,7 +23,7 @@ FARTHEST = 5.0  # standard deviations from the mean that a generator reaches, so
 
 @PARADIGMS.register("gan")
 class GAN(Continuous):
-    """Conditional generator and discriminator, with hinge losses and a penalty on slopes at true notes.
+    """Conditional generator and discriminator, which compares a true note and a made one of the same conditions.
 
     Both sides learn from one number, each through the other held still, so that one optimizer serves both.
 
@@ -33,19 +34,20 @@ class GAN(Continuous):
     feature : Feature
         The latents of a codec.
     discriminator : mapping
-        Parts of a model as in a recipe, which takes standardised latents ``[batch, 1, dim, frames]`` and a vector
-        ``condition``; whatever it gives are verdicts, above 0 for true notes.
+        Parts of a model as in a recipe, which takes ``[batch, 1, dim + 1, frames]``, standardised latents and how much
+        those of a batch differ, and a vector ``condition``; whatever it gives are verdicts, higher for true notes.
     conditions : mapping of str to sequence of str, optional
         See `Generative`.
     drop : float
         See `Generative`.
     penalty : float
-        Weight of the squared slope.
+        Weight of the squared slopes of verdicts, at true and at made notes.
 
     References
     ----------
-    Goodfellow et al., "Generative adversarial nets", NeurIPS 2014; Lim & Ye, "Geometric GAN", 2017 (hinge losses);
-    Mescheder, Geiger & Nowozin, "Which training methods for GANs do actually converge?", ICML 2018 (the penalty, R1).
+    Goodfellow et al., "Generative adversarial nets", NeurIPS 2014; Huang et al., "The GAN is dead; long live the GAN!",
+    NeurIPS 2024 (comparing in pairs, with both penalties); Karras et al., "Progressive growing of GANs", ICLR 2018 (how
+    much a batch differs).
     """
 
     betas: ClassVar[tuple[float, float]] = (0.0, 0.99)  # with momentum, both sides circle around each other
@@ -64,10 +66,11 @@ class GAN(Continuous):
         if not penalty >= 0:
             raise ValueError("penalty must not be below 0")
         self.penalty = penalty
-        latents = example.transpose(1, 2)[:, None]
+        latents = F.pad(example, (0, 1)).transpose(1, 2)[:, None]
         given = {"condition": torch.zeros(len(example), CONDITION)}
         self.discriminator = build(discriminator, latents, where="discriminator", given=given)
         self.asked = Conditions(conditions or {}, CONDITION)  # what the discriminator is told
+        self.character = nn.Linear(self.dim, CONDITION)  # of a whole note: noise along time evens out
 
     def loss(self, model: Model, batch: Batch) -> Tensor:
         """Compute what both sides learn by.
@@ -82,7 +85,7 @@ class GAN(Continuous):
         Returns
         -------
         Tensor
-            Hinge losses of the generator and the discriminator, and the penalty.
+            Losses of the generator and the discriminator, and the penalty.
         """
         data = self.data(batch).detach().requires_grad_()
         numbers = self.conditions.dropped(batch["conditions"], self.drop if self.training else 0.0)
@@ -159,14 +162,16 @@ class GAN(Continuous):
         return self._made(model, conditions, noise)
 
     def _made(self, model: Model, numbers: Tensor, noise: Tensor) -> Tensor:
-        return FARTHEST * torch.tanh(self.run(model, noise, self.conditions(numbers)) / FARTHEST)
+        whole = noise.sum(1) / math.sqrt(noise.shape[1])
+        return FARTHEST * torch.tanh(self.run(model, noise, self.conditions(numbers) + self.character(whole)) / FARTHEST)
 
     def _slope(self, verdict: Tensor, sound: Tensor) -> Tensor:
         (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), sound, create_graph=True)
         return slope.square().sum((1, 2)).mean()
 
     def _judge(self, latents: Tensor, asked: Tensor, *, still: bool = False) -> Tensor:
-        x = latents.transpose(1, 2)[:, None]
+        spread = latents.std(0, unbiased=False).mean().expand(*latents.shape[:2], 1)
+        x = torch.cat([latents, spread], 2).transpose(1, 2)[:, None]
         if not still:
             verdict: Tensor = self.discriminator(x, condition=asked)
         else:

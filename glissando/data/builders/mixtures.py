@@ -1,9 +1,9 @@
-"""Mixtures of instrument clips: who plays when is known, since they are mixed here."""
+"""Mixtures of clips: what sounds when is known, since they are mixed here."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,9 @@ from ..building import Source, builder
 from ..layouts import audio_file, inside, root_of, rows
 
 RATE, LENGTH = 22_050, 6.0  # Hz; seconds of a mixture
+MOST_TOGETHER = 3  # clips in a mixture; two at least
 PARTS = {"train": (0.6, 300), "valid": (0.15, 60), "test": (0.25, 120)}  # share of the clips of a class; mixtures
+A_FOLD = 150  # mixtures of urban sounds
 LONGEST = 4.0  # seconds of a clip
 LEVELS = (-12.0, 0.0)  # dB; every clip is first made equally loud
 SILENCE = 40.0  # dB below a clip's loudest moment, at its ends
@@ -69,22 +71,52 @@ def instrument_mixtures(folder: Path) -> Iterator[Source]:
     shuffled = {name: [held[i] for i in rng.permutation(len(held))] for name, held in sorted(clips.items())}
     begun = dict.fromkeys(shuffled, 0)
     for part, (share, count) in PARTS.items():
-        pool: dict[str, Sequence[_Clip]] = {}
+        pool: dict[str, list[_Clip]] = {}
         for name, held in shuffled.items():
             last = len(held) if part == "test" else min(len(held) - 1, begun[name] + max(1, round(share * len(held))))
             pool[name], begun[name] = held[begun[name] : last], last
         for number in range(count):
-            mixture = _Mixture(part, number, pool)
+            mixture = _Mixture((list(PARTS).index(part), number), pool, "instrument", {"split": part})
             yield Source(f"{part}-{number:03}", mixture.annotate, sound=mixture.sound)
 
 
-class _Mixture:
-    """Everything is drawn by part and number."""
+@builder("urban-mixtures", "as urbansound8k: metadata/UrbanSound8K.csv and audio/foldN/CLIP.wav")
+def urban_mixtures(folder: Path) -> Iterator[Source]:
+    """List the mixtures: of two or three urban sounds of one fold, each from some time to another.
 
-    def __init__(self, part: str, number: int, pool: dict[str, Sequence[_Clip]]) -> None:
-        self._part = part
-        rng = np.random.default_rng([list(PARTS).index(part), number])
-        names = rng.permutation(sorted(pool))[: int(rng.integers(2, 4))]
+    Parameters
+    ----------
+    folder : Path
+        With the clips of the data set urbansound8k.
+
+    Yields
+    ------
+    Source
+        Fold by fold; recordings lie in one of the official folds each.
+    """
+    root = root_of(folder, "metadata/UrbanSound8K.csv")
+    folds: dict[str, dict[str, list[_Clip]]] = defaultdict(lambda: defaultdict(list))
+    for where, row in rows(root / "metadata" / "UrbanSound8K.csv", "slice_file_name", "fold", "class"):
+        path = audio_file(inside(root / "audio", f"fold{row['fold']}/{row['slice_file_name']}", where=where))
+        if path is not None:
+            folds[row["fold"]][row["class"]].append(_Clip(path, row["class"]))
+    for index, (fold, clips) in enumerate(sorted(folds.items())):
+        if len(clips) < MOST_TOGETHER:
+            raise RecipeError(f"{root}: fold {fold} has clips of {len(clips)} classes; mixtures need {MOST_TOGETHER}")
+        for number in range(A_FOLD):
+            mixture = _Mixture((index, number), clips, "class", {"fold": fold})
+            yield Source(f"fold{fold}-{number:03}", mixture.annotate, sound=mixture.sound)
+
+
+class _Mixture:
+    """Everything is drawn by the seed; ``layer`` of segments says what sounds when."""
+
+    def __init__(
+        self, seed: tuple[int, int], pool: Mapping[str, Sequence[_Clip]], layer: str, labels: Mapping[str, str]
+    ) -> None:
+        self._layer, self._labels = layer, labels
+        rng = np.random.default_rng(seed)
+        names = rng.permutation(sorted(pool))[: int(rng.integers(2, MOST_TOGETHER + 1))]
         self._clips = [pool[name][int(rng.integers(len(pool[name])))] for name in sorted(names)]
         self._places, self._levels = rng.random(len(names)), rng.uniform(*LEVELS, len(names))
 
@@ -97,15 +129,15 @@ class _Mixture:
         ]
 
     def annotate(self) -> Annotations:
-        """Tell who plays when."""
+        """Tell what sounds when."""
         segments = [
             Segment(start / RATE, (start + len(sound)) / RATE, clip.name)
             for clip, (start, sound) in zip(self._clips, self._played, strict=True)
         ]
         names = tuple(clip.name for clip in self._clips)
         used = tuple(clip.path.stem for clip in self._clips)
-        labels = {"tag": names, "clip": used, "split": (self._part,)}
-        return Annotations(segments={"instrument": tuple(sorted(segments, key=lambda one: one.start))}, labels=labels)
+        labels = {"tag": names, "clip": used, **{name: (value,) for name, value in self._labels.items()}}
+        return Annotations(segments={self._layer: tuple(sorted(segments, key=lambda one: one.start))}, labels=labels)
 
     def sound(self) -> NDArray[np.float32]:
         """Mix."""
