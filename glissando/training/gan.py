@@ -15,7 +15,7 @@ from ..errors import ModelError
 from ..features import Feature
 from ..nn import Model, build
 from .conditions import Conditions
-from .continuous import CONDITION, Continuous, drawn
+from .continuous import CONDITION, FLAT, Continuous, drawn
 from .paradigm import PARADIGMS, Batch
 
 FARTHEST = 5.0  # standard deviations from the mean that a generator reaches, so that it can't run away from its judge
@@ -170,7 +170,7 @@ class GAN(Continuous):
         return slope.square().sum((1, 2)).mean()
 
     def _judge(self, latents: Tensor, asked: Tensor, *, still: bool = False) -> Tensor:
-        spread = latents.std(0, unbiased=False).mean().expand(*latents.shape[:2], 1)
+        spread = (latents.var(0, unbiased=False) + FLAT**2).sqrt().mean().expand(*latents.shape[:2], 1)
         x = torch.cat([latents, spread], 2).transpose(1, 2)[:, None]
         if not still:
             verdict: Tensor = self.discriminator(x, condition=asked)
