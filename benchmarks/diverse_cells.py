@@ -51,8 +51,8 @@ class Part:
 BY_FOLD = ("data.split=fold", "data.group=recording", "data.shares=[0.9, 0.1, 0.2]")
 
 
-def _folds(count: int) -> dict[str, tuple[str, ...]]:
-    return {f"fold{i}": (*BY_FOLD, f"data.fold={i}") for i in range(1, count + 1)}
+def _folds(count: int, *more: str) -> dict[str, tuple[str, ...]]:
+    return {f"fold{i}": (*BY_FOLD, *more, f"data.fold={i}") for i in range(1, count + 1)}
 
 
 def _pairs(count: int) -> dict[str, tuple[str, ...]]:
@@ -67,6 +67,7 @@ SETS = {
     "instrument-mixtures": Part("tag", 10, {"official": ("data.split=official",)}, 30, per_entry=2, exclusive=False),
     "esc10": Part("class", 10, _folds(4), 45, pairs=_pairs(4)),
     "urbansound8k": Part("class", 10, _folds(3), 8),
+    "urban-mixtures": Part("tag", 10, _folds(3, "data.group=entry"), 30, per_entry=2, exclusive=False),
 }
 
 

@@ -41,7 +41,8 @@ class GAN(Continuous):
     drop : float
         See `Generative`.
     penalty : float
-        Weight of the squared slopes of verdicts, at true and at made notes.
+        Weight of the squared slopes of verdicts, at true and at made notes: of how much a verdict could change where
+        all numbers of a note move by one standard deviation.
 
     References
     ----------
@@ -60,7 +61,7 @@ class GAN(Continuous):
         discriminator: Mapping[str, Any],
         conditions: Mapping[str, Sequence[str]] | None = None,
         drop: float = 0.1,
-        penalty: float = 10.0,
+        penalty: float = 0.1,
     ) -> None:
         super().__init__(example, feature, conditions=conditions, drop=drop)
         if not penalty >= 0:
@@ -167,7 +168,7 @@ class GAN(Continuous):
 
     def _slope(self, verdict: Tensor, sound: Tensor) -> Tensor:
         (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), sound, create_graph=True)
-        return slope.square().sum((1, 2)).mean()
+        return slope[0].numel() * slope.square().sum((1, 2)).mean()
 
     def _judge(self, latents: Tensor, asked: Tensor, *, still: bool = False) -> Tensor:
         spread = (latents.var(0, unbiased=False) + FLAT**2).sqrt().mean().expand(*latents.shape[:2], 1)
