@@ -25,7 +25,7 @@ from glissando.features import FEATURES, MFCC, SpectralPeaks
 from glissando.library import Library, own_blocks
 from glissando.metrics import linear_cka, linear_predictability
 from glissando.nn import Gate, Transformer, build
-from glissando.training import Estimator, Run, load_recipe, train
+from glissando.training import Estimator, Run, export, load_recipe, train
 from glissando.training.building import paradigm_of
 
 RATE = 16_000
@@ -244,6 +244,16 @@ def test_a_recording_shorter_than_a_frame_is_filled_up(tmp_path: Path) -> None:
     network, _ = paradigm_of(load_recipe("diverse/timbre"), name="timbre")
     found = network.cache(folder=tmp_path / "features").get(entry)
     assert found.shape == (1, 12, 1) and np.allclose(network.hear(entry.read()), found, atol=0.5)
+
+
+def test_an_export_says_which_network_must_go_with_it(
+    views: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = export(Run.open(views / "neural"), tmp_path / "neural").recipe.feature["neuralogram"]["run"]
+    assert f"hears {heard}, which is not copied" in caplog.text
+    caplog.clear()
+    export(Run.open(views / "timbre"), tmp_path / "timbre")
+    assert "not copied" not in caplog.text
 
 
 def test_any_registered_encoder_gives_a_neuralogram() -> None:

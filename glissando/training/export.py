@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -69,6 +70,8 @@ def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
             if isinstance(start, str)
             else {part: {**one, "run": Path(one["run"]).name} for part, one in start.items()}
         )
+    for heard in _heard(recipe["feature"]):
+        logger.warning("%s: hears %s, which is not copied; pass it on, too, and name it in %s", target, heard, RECIPE)
     write(target / RECIPE, yaml.safe_dump(recipe, sort_keys=False))
     _attribute(run, target / ATTRIBUTION)
     result = {**run.result(), "sha256": hashlib.sha256((target / WEIGHTS).read_bytes()).hexdigest()}
@@ -76,6 +79,13 @@ def export(run: Run, folder: str | Path, *, note: str = "") -> Run:
     copy = Run.open(target)
     write(target / CARD, card(copy, note=note))
     return copy
+
+
+def _heard(feature: Any) -> list[str]:
+    """Folders that the feature of a recipe takes weights from."""
+    arguments = next(iter(feature.values())) if isinstance(feature, dict) else None
+    named = arguments.values() if isinstance(arguments, dict) else ()
+    return [one for one in named if isinstance(one, str) and Path(one).is_absolute()]
 
 
 def _attribute(run: Run, path: Path) -> None:
