@@ -323,12 +323,10 @@ def fill(names: list[str], seeds: int) -> None:
     """Train all cells, the most telling first."""
     steps: list[Callable[[], object]] = [partial(all_of, notes)]
     for name in names:
-        for seed in range(seeds):
-            for split in SETS[name].splits:
-                steps.append(partial(all_of, views, name, split, seed))
-                for view in (LARGE, JOINT, "fused", "gated"):
-                    made = joint if view == JOINT else cell
-                    steps.append(partial(made, name, split, seed, view))
+        wanted = [(split, seed) for seed in range(seeds) for split in SETS[name].splits]
+        steps += [partial(all_of, views, name, *one) for one in wanted]
+        for view in ("fused", "gated", JOINT, LARGE):
+            steps += [partial(joint if view == JOINT else cell, name, *one, view) for one in wanted]
     for name in names:
         for pair in SETS[name].pairs:
             steps.append(partial(all_of, views, name, pair, 0))
