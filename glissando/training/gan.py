@@ -96,8 +96,7 @@ class GAN(Continuous):
         true, false = self._judge(data, asked), self._judge(held, asked)
         passing = F.softplus(true.detach() - self._judge(made, asked.detach(), still=True)).mean()
         telling = F.softplus(false - true).mean()
-        slopes = sum(self._slope(verdict, sound) for verdict, sound in ((true, data), (false, held)))
-        return passing + telling + self.penalty / 2 * slopes
+        return passing + telling + self.penalty / 2 * (self._slope(true, data) + self._slope(false, held))
 
     def observe(self, model: Model, batch: Batch) -> Tensor:
         """Score samples for a batch of validation, always from the same noise; losses of both sides tell nothing.
@@ -164,7 +163,8 @@ class GAN(Continuous):
 
     def _made(self, model: Model, numbers: Tensor, noise: Tensor) -> Tensor:
         whole = noise.sum(1) / math.sqrt(noise.shape[1])
-        return FARTHEST * torch.tanh(self.run(model, noise, self.conditions(numbers) + self.character(whole)) / FARTHEST)
+        told = self.conditions(numbers) + self.character(whole)
+        return FARTHEST * torch.tanh(self.run(model, noise, told) / FARTHEST)
 
     def _slope(self, verdict: Tensor, sound: Tensor) -> Tensor:
         (slope,) = torch.autograd.grad(verdict.flatten(1).mean(1).sum(), sound, create_graph=True)
