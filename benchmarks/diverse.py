@@ -16,33 +16,22 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from diverse_cells import CACHE, JOINT, LARGE, SETS, SHAPES, VIEWS, Part, cell, folder, joint, notes, shape, views
+from diverse_cells import JOINT, LARGE, SETS, SHAPES, VIEWS, Part, cell, folder, joint, notes, shape, views
+from diverse_retrieval import retrieval
 from numpy.typing import NDArray
-from report import Row, bootstrap, write
+from report import Row, goal, ranged, write
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from glissando.data import DataSet, Entry, data_folder, load
+from glissando.data import DataSet, data_folder, load
 from glissando.metrics import label_metrics, linear_cka, linear_predictability
 from glissando.training import Run
 from glissando.training.embeddings import embed_entries
 
-SEED, K = 0, 10
+SEED = 0
 LEAST = 1e-6  # a probability is never less
 FROZEN, LATE, WEIGHED = "frozen, linear head", "late averaging", "late, weighed by folds of the training part"
 ALL = " + ".join(VIEWS)
-UNHEARD = "TimGM6mb"
-WEIGHTINGS = {  # of searches among notes
-    "plain (all views alike)": dict.fromkeys(VIEWS, 1.0),
-    "pitch=1.0": {"pitch": 1.0},
-    "pitch=1.0 timbre=0.2": {"pitch": 1.0, "timbre": 0.2},
-    "timbre=1.0": {"timbre": 1.0},
-    "pitch=0.2 timbre=1.0": {"pitch": 0.2, "timbre": 1.0},
-    **{f"{view}=2.0, others 1.0": {**dict.fromkeys(VIEWS, 1.0), view: 2.0} for view in ("pitch", "timbre")},
-    "pitch=0.2, others 1.0": {**dict.fromkeys(VIEWS, 1.0), "pitch": 0.2},
-    "waveform=1.0": {"waveform": 1.0},
-    "neural=1.0": {"neural": 1.0},
-}
 
 Array = NDArray[np.float64]
 Found = dict[str, Array]  # probabilities by entry
@@ -178,16 +167,6 @@ def rows_of(name: str, system: str, found: list[Found], truth: Found, groups: Ma
     return [ranged(name, system, one, metrics[one], len(keys)) for one in kept]
 
 
-def ranged(data: str, system: str, metric: str, found: Mapping[str, float], count: int) -> Row:
-    """A row with its interval."""
-    return Row(data, system, metric, found["mean"], count, low=found["low"], high=found["high"])
-
-
-def goal(line: str, wanted: float, value: float, met: bool) -> dict[str, object]:
-    """A goal, and what was reached."""
-    return {"issue_line": line, "goal": wanted, "value": float(value), "met": bool(met)}
-
-
 def costs(name: str, where: list[tuple[str, int]]) -> list[Row]:
     """Minutes and parameters of trainings."""
     made = []
@@ -260,60 +239,6 @@ def shapes() -> list[Row]:
             made.append(Row(place, system, "parameters", result["parameters"], count))
             made.append(Row(place, system, "minutes (shared cores)", result["minutes"], count))
     return made
-
-
-def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
-    """Precision of the ten nearest of held-out notes: same pitch, same instrument, by the weights of a search."""
-    data = load("soundfont-notes")
-    unheard = [one for one in data.values() if one.annotations.labels["soundfont"] == (UNHEARD,)]
-    some = [one for one in unheard if int(one.annotations.labels["instrument"][0]) % every == 0]
-    held = {f"Notes of an unheard soundfont ({UNHEARD}, synthetic)": some}
-    if (CACHE / "notes" / "pitch" / "split.json").exists():
-        parted = Run.open(CACHE / "notes" / "pitch").split().parts["test"]
-        asked = [{**data, **load("guitar-notes")}[key] for key in parted]
-        held["Held-out pairs of instrument and pitch, heard soundfonts and real guitars"] = asked
-    made, goals = [], []
-    for place, entries in held.items():
-        vectors = {view: unit(embed_entries(f"gliss-diverse-{view}", entries)) for view in VIEWS}
-        same = {label: labels_of(entries, label) for label in ("pitch", "instrument")}
-        value = {}
-        for system, weights in WEIGHTINGS.items():
-            scores = sum(weight * vectors[view] @ vectors[view].T for view, weight in weights.items())
-            for label, held_by in same.items():
-                shares = precision(scores, held_by)[0]
-                low, high = bootstrap(shares, np.arange(len(shares)), seed=SEED)
-                found = {"mean": float(shares.mean()), "low": low, "high": high}
-                value[system, label] = found["mean"]
-                made.append(ranged(place, system, f"precision@10, same {label}", found, len(shares)))
-        for label, view in (("pitch", "pitch"), ("instrument", "timbre")):
-            chance, most = precision(scores, same[label])[1:]
-            for system, shares in (("chance", chance), ("the most that there is", most)):
-                made.append(Row(place, system, f"precision@10, same {label}", float(shares.mean()), len(shares)))
-            for system in (f"{view}=1.0", f"{view}=2.0, others 1.0"):
-                apart = value[system, label] - value["plain (all views alike)", label]
-                line = f"{place}: precision@10 of the same {label} by {system}, above plain"
-                goals.append(goal(line, 0, apart, apart > 0))
-    return made, goals
-
-
-def unit(vectors: NDArray[np.float32]) -> Array:
-    """Unit vectors, as a library keeps them."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-9)
-
-
-def labels_of(entries: list[Entry], label: str) -> NDArray[np.str_]:
-    """A label of every entry."""
-    return np.array([entry.annotations.labels[label][0] for entry in entries])
-
-
-def precision(scores: Array, labels: NDArray[np.str_]) -> tuple[Array, Array, Array]:
-    """Share of the ten nearest with the query's label, of all others, and at most; queries without like are left out."""
-    same = labels[:, None] == labels
-    np.fill_diagonal(same, False)
-    kept = same.any(1)
-    ranked = np.argsort(-np.where(np.eye(len(labels), dtype=bool), -np.inf, scores), axis=1, kind="stable")[:, :K]
-    likes = same.sum(1)[kept]
-    return np.take_along_axis(same, ranked, 1).mean(1)[kept], likes / (len(labels) - 1), np.minimum(likes, K) / K
 
 
 def all_of(made: Callable[..., Iterator[Run]], *of: object) -> list[Run]:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -44,6 +44,16 @@ class Row:
     unit: str = ""
     low: float | None = None
     high: float | None = None
+
+
+def ranged(data: str, system: str, metric: str, found: Mapping[str, float], count: int) -> Row:
+    """A row with its interval."""
+    return Row(data, system, metric, found["mean"], count, low=found["low"], high=found["high"])
+
+
+def goal(line: str, wanted: float, value: float, met: bool) -> dict[str, object]:
+    """A goal, and what was reached."""
+    return {"issue_line": line, "goal": wanted, "value": float(value), "met": bool(met)}
 
 
 def bootstrap(
