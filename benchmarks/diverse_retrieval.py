@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from diverse_cells import CACHE, VIEWS
@@ -15,7 +17,6 @@ from glissando.training.embeddings import embed_entries
 
 SEED, K = 0, 10
 UNHEARD = "TimGM6mb"
-TOLD_BY = {"pitch": "pitch", "instrument": "timbre"}  # view by label
 PLAIN = "plain (all views alike)"
 WEIGHTINGS = {
     PLAIN: dict.fromkeys(VIEWS, 1.0),
@@ -53,25 +54,39 @@ class Note(Entry):
 def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
     """Precision of the ten nearest of held-out notes: same pitch, same instrument, by the weights of a search.
 
-    ``every`` thins the notes of the unheard soundfont and the chorales.
+    Both also among notes that are alike in nothing else: of another instrument, at another pitch. ``every`` thins the
+    notes of the unheard soundfont and the chorales.
     """
     made, goals = [], []
     for place, entries in held_out(every).items():
         vectors = {view: unit(embed_entries(f"gliss-diverse-{view}", entries)) for view in VIEWS}
         pieces = np.array([entry.groups.get("piece", entry.key) for entry in entries])
-        for label, view in TOLD_BY.items():
-            labels = np.array([entry.annotations.labels[label][0] for entry in entries])
-            shares = {}
-            for system, weights in WEIGHTINGS.items():
-                scores = sum(weight * vectors[one] @ vectors[one].T for one, weight in weights.items())
-                shares[system], chance, most, asked = precision(scores, labels, pieces)
-                made.append(_row(place, system, label, shares[system], pieces[asked]))
-            for system, found in (("chance", chance), ("the most that there is", most)):
-                made.append(Row(place, system, f"precision@{K}, same {label}", float(found.mean()), len(found)))
-            for system in (f"{view}=1.0", f"{view}=2.0, others 1.0"):
-                low = bootstrap(shares[system] - shares[PLAIN], _numbers(pieces[asked]), seed=SEED)[0]
-                line = f"precision@{K} of the same {label} by {system}, above plain, lower end of the interval"
-                goals.append(goal(f"{place}: {line}", 0, low, low > 0))
+        pitch, instrument = (
+            np.array([entry.annotations.labels[label][0] for entry in entries]) for label in ("pitch", "instrument")
+        )
+        others = pieces[:, None] != pieces
+        asked_for = {
+            "same pitch": (pitch, others, "pitch"),
+            "same instrument": (instrument, others, "timbre"),
+            "same pitch among other instruments": (pitch, others & (instrument[:, None] != instrument), None),
+            "same instrument among other pitches": (instrument, others & (pitch[:, None] != pitch), None),
+        }
+        for metric, (labels, candidates, view) in asked_for.items():
+            found = {
+                name: Precision.of(scores(vectors, weights), labels, candidates) for name, weights in WEIGHTINGS.items()
+            }
+            one = found[PLAIN]
+            groups = np.unique(pieces[one.asked], return_inverse=True)[1]
+            for system, precision in found.items():
+                low, high = bootstrap(precision.shares, groups, seed=SEED)
+                told = {"mean": precision.shares.mean(), "low": low, "high": high}
+                made.append(ranged(place, system, f"precision@{K}, {metric}", told, len(precision.shares)))
+            for system, values in (("chance", one.chance), ("the most that there is", one.most)):
+                made.append(Row(place, system, f"precision@{K}, {metric}", float(values.mean()), len(values)))
+            for system in (f"{view}=1.0", f"{view}=2.0, others 1.0") if view else ():
+                low = bootstrap(found[system].shares - one.shares, groups, seed=SEED)[0]
+                line = f"{place}: precision@{K}, {metric}, by {system} above plain, lower end of the interval"
+                goals.append(goal(line, 0, low, low > 0))
     return made, goals
 
 
@@ -108,32 +123,30 @@ def chorale_notes(every: int) -> list[Entry]:
     return made
 
 
-def precision(
-    scores: Array, labels: NDArray[np.str_], pieces: NDArray[np.str_]
-) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-    """Share of the ten nearest of other pieces with the query's label, of all others, and at most, and who was asked.
+class Precision(NamedTuple):
+    """Of queries that have a like one: shares of the ten nearest with the query's label, by chance, and at most."""
 
-    Queries without a like one are not asked.
-    """
-    apart = pieces[:, None] != pieces
-    same = (labels[:, None] == labels) & apart
-    asked = same.any(1)
-    ranked = np.argsort(-np.where(apart, scores, -np.inf), axis=1, kind="stable")[:, :K]
-    likes = same.sum(1)[asked]
-    shares = np.take_along_axis(same, ranked, 1).mean(1)[asked]
-    return shares, likes / apart.sum(1)[asked], np.minimum(likes, K) / K, asked
+    shares: Array
+    chance: Array
+    most: Array
+    asked: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, scores: Array, labels: NDArray[np.str_], candidates: NDArray[np.bool_]) -> Precision:
+        """Count; ``candidates`` tells for each query among which notes it looks."""
+        same = (labels[:, None] == labels) & candidates
+        asked = same.any(1)
+        ranked = np.argsort(-np.where(candidates, scores, -np.inf), axis=1, kind="stable")[:, :K]
+        likes = same.sum(1)[asked]
+        shares = np.take_along_axis(same, ranked, 1).mean(1)[asked]
+        return cls(shares, likes / candidates.sum(1)[asked], np.minimum(likes, K) / K, asked)
+
+
+def scores(vectors: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
+    """Weighted cosine similarities of all to all."""
+    return np.sum([weight * vectors[view] @ vectors[view].T for view, weight in weights.items()], axis=0)
 
 
 def unit(vectors: NDArray[np.float32]) -> Array:
     """Unit vectors, as a library keeps them."""
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-9)
-
-
-def _row(place: str, system: str, label: str, shares: Array, pieces: NDArray[np.str_]) -> Row:
-    low, high = bootstrap(shares, _numbers(pieces), seed=SEED)
-    found = {"mean": float(shares.mean()), "low": low, "high": high}
-    return ranged(place, system, f"precision@{K}, same {label}", found, len(shares))
-
-
-def _numbers(names: NDArray[np.str_]) -> NDArray[np.int64]:
-    return np.unique(names, return_inverse=True)[1]
