@@ -247,6 +247,15 @@ def test_intervals_resample_recordings_and_not_their_frames() -> None:
     assert wide["high"] - wide["low"] > 4 * (narrow["high"] - narrow["low"])
 
 
+def test_intervals_lie_around_the_mean_where_resamples_lose_classes() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.eye(100, dtype=bool)[np.repeat(np.arange(100), 3)]
+    scores = rng.normal(size=truth.shape) + 2 * truth
+    chosen = np.eye(100, dtype=bool)[scores.argmax(1)]
+    found = label_metrics(truth, scores, chosen, exclusive=True)["mAP"]
+    assert found["low"] < found["mean"] - 0.02 and found["mean"] + 0.02 < found["high"]
+
+
 def test_a_class_without_examples_is_left_out() -> None:
     truth, scores = np.array([[1, 0], [0, 0]], bool), np.array([[0.9, 0.2], [0.1, 0.8]])
     found = label_metrics(truth, scores, scores > 0.5, exclusive=False)
