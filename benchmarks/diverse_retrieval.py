@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -58,13 +58,13 @@ def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
     notes of the unheard soundfont and the chorales.
     """
     made, goals = [], []
-    for place, entries in held_out(every).items():
+    for place, (entries, chosen) in held_out(every).items():
         vectors = {view: unit(embed_entries(f"gliss-diverse-{view}", entries)) for view in VIEWS}
         pieces = np.array([entry.groups.get("piece", entry.key) for entry in entries])
         pitch, instrument = (
             np.array([entry.annotations.labels[label][0] for entry in entries]) for label in ("pitch", "instrument")
         )
-        others = pieces[:, None] != pieces
+        others = (pieces[:, None] != pieces) & np.array([entry.key in chosen for entry in entries])[:, None]
         asked_for = {
             "same pitch": (pitch, others, "pitch"),
             "same instrument": (instrument, others, "timbre"),
@@ -90,19 +90,21 @@ def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
     return made, goals
 
 
-def held_out(every: int) -> dict[str, list[Entry]]:
-    """Notes that the views did not learn, by name of the table."""
+def held_out(every: int) -> dict[str, tuple[list[Entry], Collection[str]]]:
+    """Notes that the views did not learn, and the keys of those that are asked, by name of the table."""
     notes = load("soundfont-notes")
     unheard = [one for one in notes.values() if one.annotations.labels["soundfont"] == (UNHEARD,)]
     some = [one for one in unheard if int(one.annotations.labels["instrument"][0]) % every == 0]
     held = {f"Notes of an unheard soundfont ({UNHEARD}, synthetic)": some}
-    if (CACHE / "notes" / "pitch" / "split.json").exists():
-        parted = Run.open(CACHE / "notes" / "pitch").split().parts["test"]
-        asked = [{**notes, **load("guitar-notes")}[key] for key in parted]
-        held["Held-out pairs of instrument and pitch, heard soundfonts and real guitars"] = asked
     if (data_folder("chorales") / "chorales.pyjama").exists():
         held["Notes of chorales (synthetic; neighbours of other chorales)"] = chorale_notes(every)
-    return held
+    found = {place: (entries, {entry.key for entry in entries}) for place, entries in held.items()}
+    if (CACHE / "notes" / "pitch" / "split.json").exists():
+        guitars, parted = load("guitar-notes"), Run.open(CACHE / "notes" / "pitch").split().parts["test"]
+        pairs = [{**notes, **guitars}[key] for key in parted]
+        found["Held-out pairs of instrument and pitch, heard soundfonts and real guitars"] = (pairs, parted)
+        found["Of these, real guitars ask"] = (pairs, [key for key in parted if key in guitars])
+    return found
 
 
 def chorale_notes(every: int) -> list[Entry]:
