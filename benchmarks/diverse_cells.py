@@ -25,12 +25,17 @@ SHAPES = {  # of the view of timbre, beside the usual one
 
 
 DROPPED = json.dumps([{"transformer": {**USUAL, "dropout": 0.3}}, "global_mean"])
-NOTES = {  # 114 instruments are learned slowly from 12 MFCCs: longer, with dropout instead of holes and mixtures
+
+
+def _longer(epochs: int, rate: float, *more: str) -> tuple[str, ...]:
+    return f"train.epochs={epochs}", f"train.patience={epochs}", f"train.rate={rate}", *more
+
+
+NOTES = {  # 114 instruments are learned slowly; from 12 MFCCs with dropout instead of holes and mixtures
     "network": ("train.epochs=7", "train.patience=7"),
-    "timbre": (
-        *("train.epochs=90", "train.patience=90", "train.rate=0.003", "train.augment=[]"),
-        f"model.view={DROPPED}",
-    ),
+    "timbre": _longer(90, 0.003, "train.augment=[]", f"model.view={DROPPED}"),
+    "waveform": _longer(30, 0.002),
+    "neural": _longer(20, 0.002),
 }
 
 

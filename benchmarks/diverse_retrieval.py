@@ -32,12 +32,9 @@ WEIGHTINGS: dict[str, Mapping[str, float]] = {
     "waveform=1.0": {"waveform": 1.0},
     "neural=1.0": {"neural": 1.0},
 }
-ABOVE = {  # systems that should find more of what is asked for than another
-    "same pitch": {"pitch=1.0": PLAIN, "pitch=2.0, others 1.0": PLAIN},
-    "same instrument": {
-        **{"timbre=1.0": PLAIN, "timbre=2.0, others 1.0": PLAIN, "pitch=0.2, others 1.0": PLAIN},
-        "pitch=0.2 timbre=1.0": USUAL,
-    },
+ABOVE_PLAIN = {  # systems that should find more of what is asked for
+    "same pitch": ("pitch=1.0", "pitch=2.0, others 1.0"),
+    "same instrument": ("timbre=1.0", "timbre=2.0, others 1.0", "pitch=0.2, others 1.0"),
 }
 SHORTEST, OF_STEM = 0.5, 5  # seconds of a note; notes of a stem
 
@@ -93,9 +90,9 @@ def retrieval(every: int) -> tuple[list[Row], list[dict[str, object]]]:
                 made.append(ranged(place, system, f"precision@{K}, {metric}", told, len(precision.shares)))
             for system, values in (("chance", one.chance), ("the most that there is", one.most)):
                 made.append(Row(place, system, f"precision@{K}, {metric}", float(values.mean()), len(values)))
-            for system, other in ABOVE.get(metric, {}).items():
-                low = bootstrap(found[system].shares - found[other].shares, groups, seed=SEED)[0]
-                line = f"{place}: precision@{K}, {metric}, by {system} above {other}, lower end of the interval"
+            for system in ABOVE_PLAIN.get(metric, ()):
+                low = bootstrap(found[system].shares - one.shares, groups, seed=SEED)[0]
+                line = f"{place}: precision@{K}, {metric}, by {system} above plain, lower end of the interval"
                 goals.append(goal(line, 0, low, low > 0))
     return made, goals
 

@@ -24,9 +24,9 @@ VIEWS = ("pitch", "timbre", "waveform", "neural")
 SAMPLE_RATE, DIM, PART = 16_000, 64, "view"  # as the recipes diverse/* have them
 DIGESTS = {
     "pitch": "3253d0d182e2666357639416879acd724a741abf87d8080a8bbf906950456564",
-    "timbre": "d8a6f0f84acc9953c89cb0ca53a97519fa2012d35b0e4ba85e7c3d150586584c",
-    "waveform": "ff9d82142c43ae0e09181ea72236909323ba947b6c5876505d577f3370c982a2",
-    "neural": "4c5bf424aba0274e2b0281848f572dec7664ce689d22b1f30f5e66a96ddbde12",
+    "timbre": "a084cb55fb678d82ab53587aab3aac77e9c61fc969c7d168d510f6109799b435",
+    "waveform": "c78296700093081510b51fe80604310dc56c8e850beced75d65753228a733799",
+    "neural": "bb092c20fd99f196a30058f0b419de08619e811eebf254a5b4ad88fc9c4fed3e",
 }
 
 
