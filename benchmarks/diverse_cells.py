@@ -24,7 +24,7 @@ SHAPES = {  # of the view of timbre, beside the usual one
 }
 
 
-DROPPED = json.dumps([{"transformer": {**USUAL, "dropout": 0.3}}, "global_mean"])
+DROPPED = json.dumps([{"transformer": {**USUAL, "dropout": 0.2}}, "global_mean"])
 
 
 def _longer(epochs: int, rate: float, *more: str) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def _longer(epochs: int, rate: float, *more: str) -> tuple[str, ...]:
 
 NOTES = {  # 114 instruments are learned slowly; from 12 MFCCs with dropout instead of holes and mixtures
     "network": ("train.epochs=7", "train.patience=7"),
-    "timbre": _longer(90, 0.003, "train.augment=[]", f"model.view={DROPPED}"),
+    "timbre": _longer(60, 0.002, "train.augment=[]", f"model.view={DROPPED}"),
     "waveform": _longer(30, 0.002),
     "neural": _longer(20, 0.002),
 }

@@ -24,7 +24,7 @@ VIEWS = ("pitch", "timbre", "waveform", "neural")
 SAMPLE_RATE, DIM, PART = 16_000, 64, "view"  # as the recipes diverse/* have them
 DIGESTS = {
     "pitch": "3253d0d182e2666357639416879acd724a741abf87d8080a8bbf906950456564",
-    "timbre": "a084cb55fb678d82ab53587aab3aac77e9c61fc969c7d168d510f6109799b435",
+    "timbre": "5672f10544582924ce9c1417718a88a39b600becd2b9faa94459414bd05871e3",
     "waveform": "c78296700093081510b51fe80604310dc56c8e850beced75d65753228a733799",
     "neural": "bb092c20fd99f196a30058f0b419de08619e811eebf254a5b4ad88fc9c4fed3e",
 }
