@@ -290,7 +290,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if asked.quick:
         for row in retrieval(every=16)[0]:
-            print(f"{row.data:60} {row.system:28} {row.metric:32} {row.value:.3f}")
+            print(f"{row.data:75} {row.system:42} {row.metric:50} {row.value:.3f}")
         return
     built = [name for name in asked.only if (data_folder(name) / f"{name}.pyjama").exists()]
     if not asked.made:
