@@ -115,7 +115,7 @@ def held_out(every: int) -> dict[str, tuple[list[Entry], Collection[str]]]:
 
 
 def chorale_notes(every: int) -> list[Entry]:
-    """Notes of single voices, cut out by the annotations, evenly over a chorale; of every so manieth chorale."""
+    """Notes of single voices, cut out by the annotations, evenly over a chorale; of one chorale in ``every``."""
     stems = [entry for entry in load("chorales").values() if entry.annotations.labels["stem"] != ("mix",)]
     chosen = sorted({entry.groups["piece"] for entry in stems})[::every]
     made: list[Entry] = []
