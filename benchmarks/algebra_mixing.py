@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from report import Row, bootstrap
+from report import Row, bootstrap, goal
 from torch import Tensor
 
 from glissando import codecs
@@ -250,9 +250,11 @@ def measure(quick: bool, *, run: Path | None = None) -> tuple[list[Row], list[di
             low, high = bootstrap(ours - untrained, groups, seed=SEED)
             gained = float((ours - untrained).mean())
             rows.append(Row(place, f"{OURS}, less {SCALED}", task, gained, len(ours), "", low, high))
-            goals.append(_goal(f"{task}, above the best scalar, low end of the difference, {name}", 0.0, low, low > 0))
+            goals.append(
+                goal(f"{ISSUE}: {task}, above the best scalar, low end of the difference, {name}", 0.0, low, low > 0)
+            )
         share = float(found[OURS]["error"].mean() / found[SCALED]["error"].mean())
-        goals.append(_goal(f"error over that of the best scalar, {name}", 0.5, share, share <= 0.5))
+        goals.append(goal(f"{ISSUE}: error over that of the best scalar, {name}", 0.5, share, share <= 0.5))
         factor = best_scalar(*(torch.cat(side) for side in zip(*(_sums(one, quiet) for one in pools), strict=True)))
         for task, numbers in sounds(codec, space, pools[0], factor, 4 if quick else HEARD).items():
             for system, distances in numbers.items():
@@ -304,10 +306,6 @@ def effect_map(learned: Run, quick: bool) -> list[Row]:
 def _sums(one: Pool, quiet: Tensor) -> tuple[Tensor, Tensor]:
     z = (one.notes - quiet).mean(1)
     return z[one.first] + z[one.second], (one.mixes - quiet).mean(1)
-
-
-def _goal(line: str, goal: float, value: float, met: bool) -> dict[str, object]:
-    return {"issue_line": f"{ISSUE}: {line}", "goal": goal, "value": value, "met": met}
 
 
 def shown(rows: Sequence[Row]) -> Mapping[tuple[str, str], list[str]]:

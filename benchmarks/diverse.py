@@ -316,7 +316,7 @@ NOTES = [
     "",
     "Retrieval is of the shipped encoder, every query against all others of its table: of an unheard soundfont every fourth instrument; pairs of instrument and pitch that were not learned, though "
     "both were in other pairs; notes of the voices of every fourth chorale, five a voice and of half a second or more, cut out by its annotations, against those of the other chorales. Each voice of the chorales has "
-    "its instrument and its range, so that pitch tells much of the instrument there, and the other way round. Scores are those of `gliss search`: weighted cosine similarities of the blocks. Intervals of the goals are of the difference, query by query, and resample notes, or chorales. "
+    "its instrument and its range, so that pitch tells much of the instrument there, and the other way round. Scores are those of `gliss search`: weighted cosine similarities of the blocks; as it is, without weights, in a new library with these blocks, it hears timbre and rhythm. Intervals of the goals are of the difference, query by query, and resample notes, or chorales. "
     "The timbre view that ships is one of seven (with and without holes, mixtures and dropout, 25 to 90 epochs), which were told apart by pairs held out of another split and by tones of one and of ten partials; "
     "the numbers of this page were seen for four of them. The pitch view gained nothing from 20 epochs.",
 ]

@@ -13,6 +13,7 @@ from report import Row, bootstrap, goal, ranged
 
 from glissando.data import Entry, data_folder, load
 from glissando.library.blocks import DEFAULT_BLOCKS, DEFAULT_WEIGHTS
+from glissando.library.embedding import unit
 from glissando.training import Run
 from glissando.training.embeddings import embed_entries
 
@@ -154,8 +155,3 @@ class Precision(NamedTuple):
 def scores(vectors: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
     """Weighted cosine similarities of all to all, as those of a search."""
     return np.sum([weight * vectors[block] @ vectors[block].T for block, weight in weights.items()], axis=0)
-
-
-def unit(vectors: NDArray[np.float32]) -> Array:
-    """Unit vectors, as a library keeps them."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-9)
