@@ -328,8 +328,8 @@ def main() -> None:
     rows, goals = measure(args.quick, run=args.run)
     for (place, system), numbers in shown(rows).items():
         print(f"{place[:40]:42}{system:44}{'; '.join(numbers)}", flush=True)
-    for goal in goals:
-        print(goal)
+    for one in goals:
+        print(one)
 
 
 if __name__ == "__main__":
