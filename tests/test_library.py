@@ -20,7 +20,7 @@ from glissando.audio import Audio, read, write
 from glissando.errors import LibraryError
 from glissando.features import Key
 from glissando.library import health
-from glissando.library.columns import matrix
+from glissando.library.columns import matrix, table_of
 from glissando.library.exchange import export, import_vectors
 from glissando.library.scan import find_audio
 
@@ -264,7 +264,7 @@ def test_vectors_of_another_version_are_never_mixed(
 def test_segments_of_a_killed_run_are_seen_by_nobody_and_removed(library: Library, folder: Path) -> None:
     store = library.store
     stray = {"id": "stray:0", "track_id": "stray", "start": 0.0, "end": 15.0, "rhythm": vector(library, "a80.wav")}
-    store.segments.add(store._table(store.segments, [stray]))
+    store.segments.add(table_of([stray], store.segments.schema))
     assert any("half written" in problem for problem in health.verify(store))
     assert all(Path(hit.path).exists() for hit in library.search("c115.ogg", moments=True, k=10))
     library.add(folder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -101,3 +102,31 @@ def vector_column(values: Sequence[NDArray[np.float32] | None], dim: int) -> pa.
     filled = [np.zeros(dim, np.float32) if value is None else np.asarray(value, np.float32) for value in values]
     flat = pa.array(np.concatenate(filled) if filled else np.zeros(0, np.float32))
     return pa.FixedSizeListArray.from_arrays(flat, dim, mask=None if present.all() else pa.array(~present))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Make a table of rows.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        At least one; all have the columns of the first.
+    schema : Schema
+        Types of the columns; those that the rows don't have are left out.
+
+    Returns
+    -------
+    Table
+        In the order of the schema.
+    """
+    columns, fields = {}, []
+    for field in schema:
+        if field.name not in rows[0]:
+            continue
+        values = [row[field.name] for row in rows]
+        if pa.types.is_fixed_size_list(field.type):
+            columns[field.name] = vector_column(values, field.type.list_size)
+        else:
+            columns[field.name] = pa.array(values, field.type)
+        fields.append(field)
+    return pa.table(columns, schema=pa.schema(fields))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import LibraryError
 from .blocks import Block, join
-from .columns import any_of, vector_column, vector_type
+from .columns import any_of, table_of, vector_type
 from .failures import explained, reason
 from .locks import writers_lock
 from .schema import BLOCK_SCHEMA, COLUMNS, FORMAT, SEGMENT_FIELDS, TRACK_FIELDS
@@ -322,10 +322,10 @@ class Store:
         paths = [row["path"] for row in tracks]
         with self._changing():
             if segments:
-                self.segments.add(self._table(self.segments, segments), on_bad_vectors="null")
+                self.segments.add(table_of(segments, self.segments.schema), on_bad_vectors="null")
             replaced = self.rows("tracks", ["id"], any_of("path", paths))["id"].to_pylist()
             merge = self.tracks.merge_insert("path").when_matched_update_all().when_not_matched_insert_all()
-            merge.execute(self._table(self.tracks, tracks), on_bad_vectors="null")  # a block that a track lacks
+            merge.execute(table_of(tracks, self.tracks.schema), on_bad_vectors="null")  # a block that a track lacks
             if replaced:
                 self.segments.delete(any_of("track_id", replaced))
 
@@ -345,7 +345,7 @@ class Store:
             target = getattr(self, table)
             with self._changing():
                 merge = target.merge_insert(key).when_matched_update_all()
-                merge.execute(self._table(target, rows), on_bad_vectors="null")
+                merge.execute(table_of(rows, target.schema), on_bad_vectors="null")
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove tracks and their segments.
@@ -392,23 +392,7 @@ class Store:
             Age below which old versions stay.
         """
         with explained(self.location), warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="optimize", category=UserWarning
-            )  # of keep=0, the caller's choice
+            # Of keep=0, the caller's choice.
+            warnings.filterwarnings("ignore", message="optimize", category=UserWarning)
             for table in (self.tracks, self.segments):
                 table.optimize(cleanup_older_than=keep)
-
-    @staticmethod
-    def _table(target: Any, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-        columns = {}
-        fields = []
-        for field in target.schema:
-            if field.name not in rows[0]:
-                continue
-            values = [row[field.name] for row in rows]
-            if pa.types.is_fixed_size_list(field.type):
-                columns[field.name] = vector_column(values, field.type.list_size)
-            else:
-                columns[field.name] = pa.array(values, field.type)
-            fields.append(field)
-        return pa.table(columns, schema=pa.schema(fields))
